@@ -1,0 +1,181 @@
+"""One model file: the weights and everything that prediction needs, as plain data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from landmix.core.bands import Band, BandSet
+from landmix.core.legend import Legend, LegendClass
+from landmix.core.scaling import Affine
+from landmix.errors import LandmixError
+from landmix.files import replacing
+from landmix.nn.network import Network
+from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "landmix-model"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """All that one model file holds."""
+
+    net: NetSpec
+    bands: BandSet
+    """What the network sees, in channel order."""
+    band_count: int
+    """How many bands the training scenes had; matching by position needs as many."""
+    nodata: tuple[float | None, ...]
+    """A band, as tagged in the training scenes; used where a scene has no tag of its own."""
+    normalise: Affine
+    """Physical value -> network input, a line a band."""
+    legend: Legend
+    weights: dict[str, Tensor]
+    """State of `Network(net)`, on the CPU."""
+    scene: dict[str, Any] = field(default_factory=dict)
+    """How the training scenes were read (`scene.*`); prediction reads the same way unless told otherwise."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Names and hashes of the training data, settings, versions."""
+    accuracy: dict[str, Any] = field(default_factory=dict)
+    """`metrics.json`: split and figures of the validation part."""
+
+    def __post_init__(self) -> None:
+        bands = {len(self.bands), len(self.nodata), len(self.normalise.scale), self.net.in_channels}
+        if len(bands) != 1 or len(self.legend) != self.net.classes:
+            msg = "bands, nodata values, scaling, legend and network of a model must agree in number"
+            raise ValueError(msg)
+
+    def network(self) -> Network:
+        """The network with its weights, ready to predict."""
+        with torch.device("meta"):
+            network = Network(self.net)
+        network.load_state_dict(self.weights, assign=True)
+        return network.eval().requires_grad_(requires_grad=False)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of everything that decides what a map looks like (not of how the model was made)."""
+        described = _describe(self)
+        kept = {key: described[key] for key in ("net", "bands", "nodata", "normalise", "legend", "scene", "weights")}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def save(bundle: Bundle, path: Path) -> None:
+    """Write a model file, whole or not at all."""
+    content = {"format": FORMAT, "version": VERSION, "bundle": _describe(bundle), "weights": bundle.weights}
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load(path: str | Path) -> Bundle:
+    """Read a model file; runs no code from it.
+
+    Raises `LandmixError` for a file that is no landmix model, is damaged, or comes from a newer landmix.
+    """
+    path = Path(path)
+    if not path.is_file():
+        msg = f"there is no model file {path}"
+        raise LandmixError(msg)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch.load raises almost anything on foreign bytes; whatever it was, this is no model.
+        msg = f"{path} is no landmix model: it cannot be read as a checkpoint of plain data"
+        raise LandmixError(msg) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        hint = " (an unfinished training run goes on with resume=true)" if _is_lightning(content) else ""
+        msg = f"{path} is a checkpoint, but no landmix model{hint}"
+        raise LandmixError(msg)
+    if content.get("version") != VERSION:
+        msg = f"{path} was written by a newer landmix (model format {content.get('version')!r}): update landmix"
+        raise LandmixError(msg)
+    try:
+        return _parse(content["bundle"], content["weights"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"the model {path} is damaged: {error}"
+        raise LandmixError(msg) from error
+
+
+def _is_lightning(content: Any) -> bool:
+    return isinstance(content, dict) and "pytorch-lightning_version" in content
+
+
+def _describe(bundle: Bundle) -> dict[str, Any]:
+    """Everything but the tensors as plain data, with a hash of the tensors."""
+    return {
+        "net": asdict(bundle.net),
+        "bands": [asdict(band) for band in bundle.bands],
+        "band_count": bundle.band_count,
+        "nodata": list(bundle.nodata),
+        "normalise": asdict(bundle.normalise),
+        "legend": [asdict(c) for c in bundle.legend],
+        "scene": bundle.scene,
+        "training": bundle.training,
+        "accuracy": bundle.accuracy,
+        "weights": _hash(bundle.weights),
+    }
+
+
+def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
+    net = dict(data["net"])
+    encoder = EncoderSpec(widths=tuple(net.pop("encoder")["widths"]))
+    spec = NetSpec(encoder=encoder, head=HeadSpec(**net.pop("head")), **net)
+    _check_weights(spec, weights)
+    if _hash(weights) != data["weights"]:
+        msg = "its weights are not those that were saved"
+        raise ValueError(msg)
+    return Bundle(
+        net=spec,
+        bands=BandSet(tuple(Band(**band) for band in data["bands"])),
+        band_count=int(data["band_count"]),
+        nodata=tuple(None if value is None else float(value) for value in data["nodata"]),
+        normalise=Affine(scale=tuple(data["normalise"]["scale"]), offset=tuple(data["normalise"]["offset"])),
+        legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
+        weights=weights,
+        scene=dict(data["scene"]),
+        training=dict(data["training"]),
+        accuracy=dict(data["accuracy"]),
+    )
+
+
+def _check_weights(spec: NetSpec, weights: dict[str, Tensor]) -> None:
+    """Names, shapes, layout and finiteness, before any of it is used.
+
+    A file may claim tensors that are larger than its bytes (stride 0) or unchecked sparse ones.
+    """
+    with torch.device("meta"):
+        expected = Network(spec).state_dict()
+    if set(weights) != set(expected):
+        msg = "its weights are not those of its network"
+        raise ValueError(msg)
+    for name, tensor in weights.items():
+        plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and not tensor.is_quantized
+        if not plain or tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
+            msg = f"its weight {name} has not the shape of its network"
+            raise ValueError(msg)
+        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+            msg = f"its weight {name} claims more numbers than the file holds"
+            raise ValueError(msg)
+        if not torch.isfinite(tensor).all():
+            msg = f"its weight {name} is not finite"
+            raise ValueError(msg)
+
+
+def _hash(weights: dict[str, Tensor]) -> str:
+    """sha256 over names, shapes and bytes, in order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name].detach().numpy())
+        digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Windows, tilings, bands, legends and scalings: values without files, rasters or networks."""

@@ -1,0 +1,120 @@
+"""The demo scene as files that an analyst would have: a scene, labelled polygons and a reference map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyogrio.raw
+import rasterio
+import shapely
+from rasterio.transform import Affine
+
+from landmix.demo.landscape import make_scene
+from landmix.demo.polygons import draw_polygons
+from landmix.demo.spectra import BANDS, LEGEND
+from landmix.files import make_folder, replacing, write_text
+from landmix.geo.pam import pam_path, pam_xml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from landmix.core.legend import Legend
+    from landmix.demo.landscape import DemoScene
+    from landmix.demo.polygons import LabelPolygon
+
+SCALE, OFFSET = 0.0001, -0.1
+"""Reflectance = stored * SCALE + OFFSET, as in Sentinel-2 products since 2022."""
+NODATA = 0
+"""Stored where the scene is not valid; no valid pixel is dark enough to be stored so."""
+CRS = "EPSG:32633"
+"""UTM zone 33 north."""
+TRANSFORM = Affine(10.0, 0.0, 462_000.0, 0.0, -10.0, 5_358_000.0)
+"""10 m pixels; the top left corner lies in hilly farmland north of the Danube."""
+COMPACT = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
+"""How all rasters of the demo are stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoFiles:
+    """Where the files of a demo lie."""
+
+    scene: Path
+    """GeoTIFF with all bands."""
+    labels: Path
+    """Polygons with the field `class`, or a raster of class values with 0 where nobody labelled."""
+    reference: Path
+    """GeoTIFF with the true class value of every pixel."""
+
+
+def write_demo(folder: Path, seed: int = 0, size: int = 1024) -> DemoFiles:
+    """Write `scene.tif`, `labels.gpkg` and `reference.tif`; the same seed and size give rasters equal byte by byte."""
+    scene = make_scene(seed, size)
+    files = DemoFiles(
+        scene=folder / "scene.tif", labels=folder / "labels.gpkg", reference=folder / "reference.tif"
+    )
+    make_folder(folder)
+    _write_scene(files.scene, scene)
+    # A stream of its own: what is drawn here does not depend on how many numbers the scene took.
+    _write_polygons(files.labels, draw_polygons(np.random.default_rng((seed, 1)), scene.truth, scene.valid))
+    write_classes(files.reference, scene.truth, LEGEND)
+    return files
+
+
+def to_stored(scene: DemoScene) -> NDArray[np.uint16]:
+    """(band, H, W): reflectance as the file stores it; 0 exactly where not valid."""
+    stored = np.rint((scene.reflectance - OFFSET) / SCALE).clip(1, 65535).astype(np.uint16)
+    return np.where(scene.valid, stored, np.uint16(NODATA))
+
+
+def _write_scene(path: Path, scene: DemoScene) -> None:
+    stored = to_stored(scene)
+    count, height, width = stored.shape
+    with (
+        replacing(path) as temporary,
+        rasterio.open(
+            temporary, "w", driver="GTiff", dtype="uint16", count=count, height=height, width=width, nodata=0,
+            crs=CRS, transform=TRANSFORM, interleave="band", predictor=2, **COMPACT,
+        ) as file,
+    ):
+        file.write(stored)
+        file.scales, file.offsets = (SCALE,) * count, (OFFSET,) * count
+        file.descriptions = BANDS.names
+        for band in BANDS:
+            in_um = {"CENTRAL_WAVELENGTH_UM": (band.wavelength or 0) / 1000, "FWHM_UM": (band.width or 0) / 1000}
+            file.update_tags(band.number, ns="IMAGERY", **{key: f"{value:g}" for key, value in in_um.items()})
+
+
+def _write_polygons(path: Path, polygons: Sequence[LabelPolygon]) -> None:
+    shapes = [shapely.Polygon([TRANSFORM @ (col, row) for row, col in polygon.ring]) for polygon in polygons]
+    with replacing(path) as temporary:
+        pyogrio.raw.write(
+            temporary,
+            geometry=shapely.to_wkb(shapes),
+            field_data=[np.asarray([polygon.name for polygon in polygons], object)],
+            fields=["class"],
+            geometry_type="Polygon",
+            crs=CRS,
+            layer="labels",
+            driver="GPKG",
+        )
+
+
+def write_classes(path: Path, values: NDArray[np.uint8], legend: Legend) -> None:
+    """Write a map of class values (H, W) with colours in the file and class names in the `.aux.xml` beside it."""
+    write_text(pam_path(path), pam_xml(legend, dict(enumerate(np.bincount(values.ravel()).tolist()))))
+    height, width = values.shape
+    with (
+        replacing(path) as temporary,
+        rasterio.open(
+            temporary, "w", driver="GTiff", dtype="uint8", count=1, height=height, width=width, nodata=0,
+            crs=CRS, transform=TRANSFORM, **COMPACT,
+        ) as file,
+    ):
+        file.write(values, 1)
+        file.write_colormap(1, {entry.value: (*entry.rgb, 255) for entry in legend})
+

@@ -1,0 +1,16 @@
+"""The errors that a user can meet: one sentence each, in the form "rule, what came, where, the way out"."""
+
+
+class LandmixError(Exception):
+    """Something that the user can understand went wrong while working (exit code 1)."""
+
+
+class UsageError(LandmixError):
+    """The command line or the configuration is wrong; nothing was read or written (exit code 2)."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived (exit code 143).
+
+    Not an `Exception`, like `KeyboardInterrupt`: a library that swallows errors must not swallow this one.
+    """

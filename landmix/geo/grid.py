@@ -1,0 +1,85 @@
+"""Where pixels are on the ground."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landmix.core.window import Window
+
+if TYPE_CHECKING:
+    import rasterio
+    from affine import Affine as Transform
+    from numpy.typing import NDArray
+    from rasterio.control import GroundControlPoint
+    from rasterio.crs import CRS
+
+_SAME_PIXEL = 1e-3
+"""Grids whose corners are closer than this part of a pixel are one grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """CRS, transform and shape of a raster."""
+
+    crs: CRS | None
+    """None where the file has none."""
+    transform: Transform
+    """(col, row) of a pixel's corner -> x, y in CRS units; may be rotated or south-up."""
+    height: int
+    width: int
+    gcps: tuple[GroundControlPoint, ...] = ()
+    """Ground control points instead of a transform, carried through to the map."""
+
+    @staticmethod
+    def of(dataset: rasterio.DatasetReader) -> Grid:
+        """The grid of an open raster."""
+        gcps, gcp_crs = dataset.gcps
+        return Grid(
+            crs=dataset.crs or gcp_crs,
+            transform=dataset.transform,
+            height=dataset.height,
+            width=dataset.width,
+            gcps=tuple(gcps),
+        )
+
+    @property
+    def window(self) -> Window:
+        """The whole raster."""
+        return Window(row=0, col=0, height=self.height, width=self.width)
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether pixels have places on the ground (a CRS and a transform)."""
+        return self.crs is not None and not self.transform.is_identity
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What rasterio needs to write a raster on this grid."""
+        profile: dict[str, Any] = {"height": self.height, "width": self.width}
+        if self.gcps:
+            return profile | {"gcps": list(self.gcps), "crs": self.crs}
+        if not self.transform.is_identity:
+            profile["transform"] = self.transform
+        return profile | ({"crs": self.crs} if self.crs else {})
+
+    def same_as(self, other: Grid) -> bool:
+        """Whether both have the same pixels: shape and CRS, and corners within a thousandth of a pixel."""
+        if (self.height, self.width, self.crs) != (other.height, other.width, other.crs):
+            return False
+        corners = [(0, 0), (self.width, 0), (0, self.height), (self.width, self.height)]
+        here, there = (np.array([grid.transform * corner for corner in corners]) for grid in (self, other))
+        pixel = abs(self.transform.determinant) ** 0.5
+        return bool(np.abs(here - there).max() <= _SAME_PIXEL * pixel)
+
+    def centres(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Coordinates (N, 2), x before y in CRS units, of the centres of pixels (N,), (N,)."""
+        x, y = self.transform * (cols + 0.5, rows + 0.5)
+        return np.stack([x, y], axis=1)
+
+    def __str__(self) -> str:
+        crs = "no CRS" if self.crs is None else self.crs.to_string()[:60]
+        t = self.transform
+        return f"{self.height} x {self.width} pixels of {t.a:g} x {t.e:g} from ({t.c:g}, {t.f:g}), {crs}"

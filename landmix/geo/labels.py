@@ -1,0 +1,256 @@
+"""Labels of any kind on the pixels of a scene."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.features import rasterize
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from landmix.core.tiling import Tiling
+from landmix.core.window import Window
+from landmix.errors import LandmixError
+from landmix.geo.grid import Grid
+from landmix.geo.opening import open_raster, raster_driver
+from landmix.geo.pam import category_names
+from landmix.geo.scene import band_validity
+from landmix.geo.vectors import Features, read_features
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import rasterio
+    from affine import Affine as Transform
+    from numpy.typing import NDArray
+
+Key = str | int
+"""A class as the labels write it: text, or a whole number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterLabels:
+    """A label raster, not yet read."""
+
+    path: str
+    names: dict[int, str]
+    """Class names by value, where the file has them."""
+    colors: dict[int, str]
+    """Colours `#rrggbb` by value, where the file has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPixels:
+    """Labelled pixels of one scene, sorted by row and column, each at most once."""
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    keys: NDArray[np.int32]
+    """(N,) positions in `names`."""
+    names: tuple[Key, ...]
+    units: NDArray[np.int32]
+    """(N,) number of the feature that a pixel belongs to; -1 in rasters."""
+    overlapping: int = 0
+    """Pixels left out because features of different classes claim them."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def open_labels(path: str, field: str | None, layer: str | None = None) -> Features | RasterLabels:
+    """Read a vector file, or look at a raster."""
+    if raster_driver(path) is None:
+        return read_features(path, field, layer)
+    with open_raster(path) as dataset:
+        return RasterLabels(path=path, names=category_names(Path(path)), colors=_colormap(dataset))
+
+
+def _colormap(dataset: rasterio.DatasetReader) -> dict[int, str]:
+    try:
+        table = dataset.colormap(1)
+    except ValueError:
+        return {}
+    return {value: f"#{r:02x}{g:02x}{b:02x}" for value, (r, g, b, _) in table.items()}
+
+
+def burn(features: Features, grid: Grid, ignore: frozenset[Key], first_unit: int = 0) -> LabelPixels:
+    """The pixels whose centres lie in polygons, or that hold points.
+
+    A pixel that features of different classes claim is left out and counted; one that features of the same class
+    claim belongs to the first. `units` are feature numbers in file order, counted from `first_unit`, so that a
+    feature keeps its number on every scene that it touches.
+    """
+    kept = [i for i, key in enumerate(features.keys) if key not in ignore]
+    names = tuple(sorted({features.keys[i] for i in kept}, key=_by_kind))
+    geometries = features.on(grid.crs)
+    flats, units = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for i in kept:
+        flat = _pixels(geometries[i], grid)
+        flats.append(flat)
+        units.append(np.full(len(flat), first_unit + i, np.int32))
+    position = np.array([names.index(key) if key in names else -1 for key in features.keys], np.int32)
+    flat, unit = np.concatenate(flats), np.concatenate(units)
+    return _unique(flat, position[unit - first_unit], unit, names, grid.width)
+
+
+def _by_kind(key: Key) -> tuple[bool, Key]:
+    """Sorts numbers before texts."""
+    return isinstance(key, str), key
+
+
+def _pixels(geometry: shapely.Geometry, grid: Grid) -> NDArray[np.int64]:
+    """Flat indices (row * width + col) of the pixels that a geometry claims."""
+    inverse = ~grid.transform
+    if "Point" in geometry.geom_type:
+        x, y = shapely.get_coordinates(geometry).T
+        cols, rows = inverse * (x, y)
+        rows, cols = np.floor(rows).astype(np.int64), np.floor(cols).astype(np.int64)
+        inside = (rows >= 0) & (rows < grid.height) & (cols >= 0) & (cols < grid.width)
+        return np.unique(rows[inside] * grid.width + cols[inside])
+    window = _bounds(geometry, inverse, grid)
+    if window is None:
+        return np.empty(0, np.int64)
+    burnt = rasterize(
+        [geometry],
+        out_shape=(window.height, window.width),
+        transform=grid.transform @ _shift(window, grid.transform),
+        dtype="uint8",
+    )
+    rows, cols = np.nonzero(burnt)
+    return (rows + window.row) * grid.width + cols + window.col
+
+
+def _shift(window: Window, transform: Transform) -> Transform:
+    return type(transform).translation(window.col, window.row)
+
+
+def _bounds(geometry: shapely.Geometry, inverse: Transform, grid: Grid) -> Window | None:
+    """The pixels that a geometry can touch, inside the grid; None if there are none."""
+    x, y = shapely.get_coordinates(geometry).T
+    cols, rows = inverse * (x, y)
+    if not (np.isfinite(rows).all() and np.isfinite(cols).all()):
+        return None
+    row, col = max(int(np.floor(rows.min())), 0), max(int(np.floor(cols.min())), 0)
+    row_end, col_end = min(int(rows.max()) + 1, grid.height), min(int(cols.max()) + 1, grid.width)
+    if row >= row_end or col >= col_end:
+        return None
+    return Window(row=row, col=col, height=row_end - row, width=col_end - col)
+
+
+def _unique(
+    flat: NDArray[np.int64], keys: NDArray[np.int32], units: NDArray[np.int32], names: tuple[Key, ...], width: int
+) -> LabelPixels:
+    """Each pixel once; those claimed by different classes not at all."""
+    pixels, first, inverse = np.unique(flat, return_index=True, return_inverse=True)
+    agreed = np.ones(len(pixels), np.bool_)
+    agreed[inverse[keys != keys[first][inverse]]] = False
+    first = first[agreed]
+    rows, cols = np.divmod(pixels[agreed], width)
+    return LabelPixels(
+        rows=rows.astype(np.int32),
+        cols=cols.astype(np.int32),
+        keys=keys[first],
+        names=names,
+        units=units[first],
+        overlapping=int((~agreed).sum()),
+    )
+
+
+def sample(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> LabelPixels:
+    """The labelled pixels of a raster of any CRS and grid, by nearest neighbour on the scene's grid.
+
+    `ignore` None: the raster's nodata, and 0 where it has none. Raises `LandmixError` for fractions.
+    """
+    tiling = Tiling(core=1024)
+    with open_raster(labels.path) as dataset:
+        ignored = ignore if ignore is not None else (frozenset() if dataset.nodata is not None else frozenset([0]))
+        source = _on_grid(dataset, grid, labels.path)
+        try:
+            parts = [_labelled(source, tile.write, dataset.nodata, ignored) for tile in tiling.tiles(grid.window)]
+        except (RasterioError, SystemError) as error:
+            msg = f"cannot read the labels {labels.path}: the file is damaged ({error})"
+            raise LandmixError(msg) from error
+        finally:
+            source.close()
+    rows, cols, values = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    if (values != np.round(values)).any():
+        msg = f"label rasters hold whole numbers, but {labels.path} holds fractions"
+        raise LandmixError(msg)
+    names, keys = np.unique(values.astype(np.int64), return_inverse=True)
+    order = np.lexsort((cols, rows))
+    return LabelPixels(
+        rows=rows[order].astype(np.int32),
+        cols=cols[order].astype(np.int32),
+        keys=keys[order].astype(np.int32),
+        names=tuple(int(value) for value in names),
+        units=np.full(len(rows), -1, np.int32),
+    )
+
+
+def _on_grid(dataset: rasterio.DatasetReader, grid: Grid, path: str) -> rasterio.DatasetReader | WarpedVRT:
+    """The label raster on the scene's grid: itself, or warped by nearest neighbour."""
+    own = Grid.of(dataset)
+    same_shape = (own.height, own.width) == (grid.height, grid.width)
+    if own.same_as(grid) or (same_shape and not (own.georeferenced and grid.georeferenced)):
+        return dataset
+    if not (own.georeferenced and grid.georeferenced):
+        msg = f"{path} and the scene differ in size, and one has no georeference: labels cannot be placed"
+        raise LandmixError(msg)
+    return WarpedVRT(
+        dataset,
+        crs=grid.crs,
+        transform=grid.transform,
+        height=grid.height,
+        width=grid.width,
+        resampling=Resampling.nearest,
+        add_alpha=dataset.nodata is None,
+    )
+
+
+def _labelled(
+    source: rasterio.DatasetReader | WarpedVRT, window: Window, nodata: float | None, ignored: Iterable[Key]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Rows, columns and values of the labelled pixels in a window."""
+    place = RasterioWindow(window.col, window.row, window.width, window.height)
+    values = source.read(1, window=place)
+    labelled = band_validity(values, nodata) & (source.dataset_mask(window=place) > 0)
+    labelled &= ~np.isin(values, [key for key in ignored if isinstance(key, int)])
+    rows, cols = np.nonzero(labelled)
+    return rows + window.row, cols + window.col, values[rows, cols].astype(np.float64)
+
+
+def merge(parts: Sequence[LabelPixels], width: int) -> LabelPixels:
+    """Labels of several files on one scene; a pixel that different classes claim is left out and counted."""
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    flats, keys = [], []
+    for part in parts:
+        position = np.array([names.index(name) for name in part.names], np.int32)
+        flats.append(part.rows.astype(np.int64) * width + part.cols)
+        keys.append(position[part.keys] if len(part) else part.keys)
+    units = np.concatenate([part.units for part in parts])
+    merged = _unique(np.concatenate(flats), np.concatenate(keys), units, names, width)
+    overlapping = merged.overlapping + sum(part.overlapping for part in parts)
+    return LabelPixels(
+        rows=merged.rows,
+        cols=merged.cols,
+        keys=merged.keys,
+        names=names,
+        units=merged.units,
+        overlapping=overlapping,
+    )
+
+
+def count_keys(pixels: Sequence[LabelPixels]) -> Counter[Key]:
+    """Labelled pixels a class, over all scenes."""
+    counts: Counter[Key] = Counter()
+    for part in pixels:
+        numbers = np.bincount(part.keys, minlength=len(part.names)).tolist()
+        counts.update(dict(zip(part.names, numbers, strict=True)))
+    return counts

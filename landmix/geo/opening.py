@@ -1,0 +1,76 @@
+"""Opening rasters: the driver follows from the first bytes, never from GDAL's own guess.
+
+GDAL chooses a driver by content: a text named `scene.tif` can make it fetch URLs or write files. So the first bytes
+choose one driver out of a short list, and GDAL is told to use that one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import RasterioError
+
+from landmix.errors import LandmixError
+
+_MAGIC = (
+    (b"II*\0", "GTiff"),
+    (b"MM\0*", "GTiff"),
+    (b"II+\0", "GTiff"),
+    (b"MM\0+", "GTiff"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JP2OpenJPEG"),
+    (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"<VRTDataset", "VRT"),
+)
+
+
+def raster_driver(path: str) -> str | None:
+    """GDAL driver name for a local file by its first bytes; None if it is no raster that landmix reads.
+
+    Raises `LandmixError` for a file that does not exist or cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise LandmixError(msg) from error
+    driver = next((driver for magic, driver in _MAGIC if head.startswith(magic)), None)
+    return driver or ("ENVI" if _envi_header(Path(path)) else None)
+
+
+def _envi_header(path: Path) -> bool:
+    """Whether an ENVI header lies beside a file of raw numbers."""
+    for header in (path.with_suffix(".hdr"), path.with_name(path.name + ".hdr")):
+        if header != path and header.is_file():
+            with header.open("rb") as file:
+                return file.read(4) == b"ENVI"
+    return False
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path names something that is not in the local file system."""
+    return "://" in path or path.startswith("/vsi")
+
+
+def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader:
+    """Open a raster for reading, with a handle of its own.
+
+    Raises `LandmixError` for what does not exist, is no raster, or is damaged.
+    """
+    if is_remote(path):
+        driver: str | None = "GTiff"
+    else:
+        driver = raster_driver(path)
+        if driver is None:
+            msg = f"{path} is no raster: landmix reads GeoTIFF, JPEG 2000, ENVI and PNG files"
+            raise LandmixError(msg)
+        if driver == "VRT" and not allow_vrt:
+            msg = f"{path} is a VRT, which can name any other file: allow it with scene.allow_vrt=true if you trust it"
+            raise LandmixError(msg)
+    try:
+        return rasterio.open(path, driver=driver, sharing=False)
+    except (RasterioError, SystemError) as error:
+        msg = f"cannot read {path} as a raster: {error}"
+        raise LandmixError(msg) from error

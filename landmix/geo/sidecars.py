@@ -1,0 +1,78 @@
+"""The files beside a map by which QGIS and ArcGIS know its classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pyogrio
+
+from landmix.files import replacing, write_text
+from landmix.geo.pam import pam_path, pam_xml
+
+if TYPE_CHECKING:
+    from landmix.core.legend import Legend
+
+
+def sidecar_paths(raster: Path) -> dict[str, Path]:
+    """Every side file that GIS programs may look for beside a map."""
+    return {
+        "qml": raster.with_suffix(".qml"),
+        "aux": pam_path(raster),
+        "vat": raster.with_name(raster.name + ".vat.dbf"),
+        "cpg": raster.with_name(raster.name + ".vat.cpg"),
+        "ovr": raster.with_name(raster.name + ".ovr"),
+        "msk": raster.with_name(raster.name + ".msk"),
+    }
+
+
+def remove_sidecars(raster: Path) -> None:
+    """Remove what an older map left: an old style would give the new map wrong names."""
+    for path in sidecar_paths(raster).values():
+        path.unlink(missing_ok=True)
+
+
+def write_sidecars(raster: Path, legend: Legend, counts: dict[int, int]) -> None:
+    """Write style, category names and attribute tables; `counts` are pixels by class value."""
+    paths = sidecar_paths(raster)
+    write_text(paths["aux"], pam_xml(legend, counts))
+    write_text(paths["qml"], _qml(legend))
+    _write_vat(paths["vat"], legend, counts)
+    write_text(paths["cpg"], "UTF-8\n")
+
+
+def _qml(legend: Legend) -> str:
+    """A QGIS style: paletted, exactly the classes of the legend."""
+    root = ET.Element("qgis", version="3.22", styleCategories="Symbology")
+    pipe = ET.SubElement(root, "pipe")
+    renderer = ET.SubElement(
+        pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
+    )
+    entries = ET.SubElement(renderer, "colorPalette")
+    for c in legend:
+        ET.SubElement(entries, "paletteEntry", value=str(c.value), label=c.name, color=c.color, alpha="255")
+    ET.indent(root)
+    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, "unicode") + "\n"
+
+
+def _write_vat(path: Path, legend: Legend, counts: dict[int, int]) -> None:
+    """ArcGIS's attribute table: colours as reals from 0 to 1."""
+    columns = {
+        "Value": np.array(legend.values, np.int32),
+        "Count": np.array([counts.get(value, 0) for value in legend.values], np.int64),
+        "ClassName": np.array(legend.names, object),
+    }
+    for i, name in enumerate(("Red", "Green", "Blue")):
+        columns[name] = np.array([c.rgb[i] / 255 for c in legend])
+    with replacing(path) as temporary:
+        pyogrio.raw.write(
+            temporary,
+            geometry=None,
+            field_data=list(columns.values()),
+            fields=list(columns),
+            driver="ESRI Shapefile",
+            encoding="UTF-8",
+        )
+        temporary.with_suffix(".cpg").unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Figures and pages: numbers in, SVG, PNG and self-contained HTML out."""

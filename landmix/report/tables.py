@@ -1,0 +1,135 @@
+"""The rows of the reports' tables, as text."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from landmix.report import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from landmix.core.legend import LegendClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFigure:
+    """One of the large numbers on top."""
+
+    name: str
+    value: str
+    about: str
+    """What it means, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """How well one class is mapped."""
+
+    value: int
+    name: str
+    color: str
+    figures: tuple[tuple[str, float], ...]
+    """User's and producer's accuracy, F1, IoU: what to print, and the length of its bar in percent."""
+    support: str
+    mapped: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether all figures were measured."""
+        return words.DASH not in (self.support, self.mapped, *(text for text, _ in self.figures))
+
+
+_KEYS = (
+    ("overall_accuracy", "Overall accuracy", words.percent, "share of pixels that are right"),
+    ("macro_f1", "Macro F1", words.percent, "mean over the classes"),
+    ("mean_iou", "Mean IoU", words.percent, "mean over the classes"),
+    ("balanced_accuracy", "Balanced accuracy", words.percent, "mean producer's accuracy"),
+    ("kappa", "Kappa", words.decimal, "agreement beyond chance"),
+    ("n", "Pixels compared", words.count, "with reference and map value"),
+)
+
+_SPLIT = {
+    "kind": ("Validation part", ""),
+    "side_m": ("Side of a block", "m"),
+    "side_px": ("Side of a block", "px"),
+    "buffer_px": ("Buffer around it", "px"),
+    "buffer_m": ("Buffer around it", "m"),
+    "folds": ("Folds", ""),
+    "fold": ("Fold shown", ""),
+    "fraction": ("Share held out", "%"),
+    "seed": ("Seed", ""),
+}
+
+_DISTANCE = {"min": "least", "median": "median", "mean": "mean", "max": "greatest"}
+
+_FOLD = (
+    ("overall_accuracy", words.percent),
+    ("macro_f1", words.percent),
+    ("kappa", words.decimal),
+)
+
+
+def key_figures(metrics: Mapping[str, Any]) -> list[KeyFigure]:
+    """Give the overall figures of metrics.json; dashes where it has none."""
+    return [KeyFigure(name=name, value=show(metrics.get(key)), about=about) for key, name, show, about in _KEYS]
+
+
+def class_rows(classes: Sequence[LegendClass], metrics: Mapping[str, Any]) -> list[ClassRow]:
+    """Give a row a class, its figures found in `metrics["classes"]` by value."""
+    measured = {row["value"]: row for row in metrics.get("classes", ())}
+    return [_class_row(c, measured.get(c.value, {})) for c in classes]
+
+
+def _class_row(c: LegendClass, row: Mapping[str, Any]) -> ClassRow:
+    figures = [row.get(key) for key in ("users_accuracy", "producers_accuracy", "f1", "iou")]
+    return ClassRow(
+        value=c.value,
+        name=c.name,
+        color=c.color,
+        figures=tuple((words.percent(figure), round(100 * (words.number(figure) or 0.0), 1)) for figure in figures),
+        support=words.count(row.get("support")),
+        mapped=words.count(row.get("mapped")),
+    )
+
+
+def split_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the validation part was chosen, and how far it lies from the training pixels: (name, value)."""
+    split, distance = (metrics.get(key) or {} for key in ("split", "distance_m"))
+    if not isinstance(distance, dict):
+        distance = {"min": distance}
+    rows = [_split_row(key, value) for key, value in split.items() if value is not None]
+    metres = [(key, value) for key, value in distance.items() if words.number(value) is not None]
+    return rows + [
+        (f"Distance to training pixels, {_DISTANCE.get(key, key)}", words.length(value)) for key, value in metres
+    ]
+
+
+def _split_row(key: str, value: object) -> tuple[str, str]:
+    name, unit = _SPLIT.get(key, (key.replace("_", " ").capitalize(), ""))
+    if unit == "%":
+        return name, words.percent(value)
+    return name, f"{words.plain(value)} {unit}".rstrip()
+
+
+def fold_rows(folds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Give a row a fold (its name, then its figures), and their mean and standard deviation where there are several."""
+    rows = [(words.plain(fold.get("fold", i + 1)), _fold_cells(fold)) for i, fold in enumerate(folds)]
+    if len(rows) > 1:
+        rows += [("Mean", _over(folds, 1, statistics.mean)), ("Standard deviation", _over(folds, 2, statistics.stdev))]
+    return rows
+
+
+def _over(folds: Sequence[Mapping[str, Any]], least: int, measure: Callable[[list[float]], float]) -> list[str]:
+    """One measure of each figure over the folds that have it, a dash for fewer than `least`; no sum of pixels."""
+    cells = []
+    for key, show in _FOLD:
+        known = [value for fold in folds if (value := words.number(fold.get(key))) is not None]
+        cells.append(show(measure(known) if len(known) >= least else None))
+    return [*cells, ""]
+
+
+def _fold_cells(fold: Mapping[str, Any]) -> list[str]:
+    return [*(show(fold.get(key)) for key, show in _FOLD), words.count(fold.get("n"))]

@@ -1,0 +1,250 @@
+"""Labelled pixels with their surroundings, decoded once: the seam between rasters and training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landmix.core.scaling import normalise
+from landmix.core.window import Window
+from landmix.errors import LandmixError
+from landmix.geo.scene import band_validity, validity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from landmix.core.bands import BandSet
+    from landmix.core.scaling import Affine
+    from landmix.geo.scene import Scene
+
+_TILE_BYTES = 64 * 2**20
+"""How much of a scene is read at once."""
+
+_CHUNK = 8192
+"""Crops that are looked at together where all are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """Labelled pixels of all scenes, sorted by scene, row and column; all arrays (N,)."""
+
+    scene: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    index: NDArray[np.int16]
+    """Class index in the legend; -1 for a class that the legend lacks."""
+    units: NDArray[np.int32]
+    """Feature that the pixel belongs to, unique over all label files; -1 in rasters."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Labelled:
+        """Some of them."""
+        return Labelled(
+            scene=self.scene[chosen],
+            rows=self.rows[chosen],
+            cols=self.cols[chosen],
+            index=self.index[chosen],
+            units=self.units[chosen],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Crops of stored values around labelled pixels.
+
+    The scenes are cut into cells of `side` x `side` pixels; each cell that holds a labelled pixel is one crop, with
+    `margin` more pixels on each side. With margin 0 a cell is a pixel and the crops are a plain pixel table.
+    """
+
+    labelled: Labelled
+    crop: NDArray[np.int64]
+    """(N,) the crop that a labelled pixel lies in."""
+    place: NDArray[np.int64]
+    """(N, 2) its row and column in the cell, without the margin."""
+    stored: NDArray[np.generic]
+    """(M, C, S, S), S = side + 2 margin: stored values of all bands; in memory or mapped from disk."""
+    valid: NDArray[np.bool_]
+    """(M, S, S): inside the scene, not masked, and (after `without_empty_bands`) no nodata in any band."""
+    scene: NDArray[np.int32]
+    """(M,) the scene of a crop."""
+    side: int
+    margin: int
+    bands: BandSet
+    scalings: tuple[Affine, ...]
+    """Stored -> physical value, for each scene."""
+    nodata: tuple[tuple[float | None, ...], ...]
+    """A band, for each scene."""
+    cache: Path | None = None
+    """The file that `stored` is mapped from."""
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def pixels(self, chosen: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.generic]]]:
+        """Stored values of the labelled pixels `chosen`, in pieces: their numbers (n,), values (n, C)."""
+        for start in range(0, len(chosen), _CHUNK):
+            piece = chosen[start : start + _CHUNK]
+            rows, cols = (self.place[piece] + self.margin).T
+            yield piece, self.stored[self.crop[piece], :, rows, cols]
+
+    def physical(self, chosen: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
+        """Physical values of the labelled pixels `chosen`, in pieces of (n, C)."""
+        scale = np.array([scaling.scale for scaling in self.scalings])
+        offset = np.array([scaling.offset for scaling in self.scalings])
+        for piece, values in self.pixels(chosen):
+            scenes = self.labelled.scene[piece]
+            yield values * scale[scenes] + offset[scenes]
+
+    def normalised(self, crops: NDArray[np.intp], channels: NDArray[np.intp], after: Affine) -> NDArray[np.float32]:
+        """What the network sees of some crops, (B, len(channels), S, S); `after` takes physical values of them."""
+        lines = [scaling.take(channels.tolist()).then(after).arrays for scaling in self.scalings]
+        scale, offset = (np.stack(part)[self.scene[crops]] for part in zip(*lines, strict=True))
+        stored = self.stored[crops]
+        if len(channels) < stored.shape[1]:
+            stored = stored[:, channels]
+        return normalise(stored, self.valid[crops], scale, offset)
+
+    def labels(self, chosen: NDArray[np.bool_]) -> NDArray[np.int16]:
+        """Class indices by cell, (M, side, side), of the labelled pixels `chosen` (N,); -1 elsewhere."""
+        labels = np.full((len(self), self.side, self.side), -1, np.int16)
+        rows, cols = self.place[chosen].T
+        labels[self.crop[chosen], rows, cols] = self.labelled.index[chosen]
+        return labels
+
+    def without_empty_bands(self) -> tuple[Samples, list[int]]:
+        """Leave out bands that are nodata at every labelled pixel, and pixels that are invalid in another band.
+
+        Returns the rest, and the indices of the bands left out. Raises `LandmixError` if no valid pixel is left.
+        """
+        empty = [i for i in range(len(self.bands)) if not self._any_valid(i)]
+        kept = [i for i in range(len(self.bands)) if i not in empty]
+        if not kept:
+            msg = "all labelled pixels are nodata or masked in every band: are these the right labels for the scene?"
+            raise LandmixError(msg)
+        samples = self if not empty else replace(
+            self,
+            stored=self.stored[:, kept],
+            bands=self.bands.take(kept),
+            scalings=tuple(scaling.take(kept) for scaling in self.scalings),
+            nodata=tuple(tuple(values[i] for i in kept) for values in self.nodata),
+        )
+        return samples._judged(), empty
+
+    def _any_valid(self, band: int) -> bool:
+        rows, cols = (self.place + self.margin).T
+        inside = self.valid[self.crop, rows, cols]
+        for start in range(0, len(self.crop), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            values = self.stored[self.crop[part], band, rows[part], cols[part]]
+            scenes = self.labelled.scene[part]
+            for scene in np.unique(scenes):
+                fits = band_validity(values, self.nodata[scene][band]) & inside[part]
+                if fits[scenes == scene].any():
+                    return True
+        return False
+
+    def _judged(self) -> Samples:
+        """With nodata counted as invalid, and only the labelled pixels that are valid."""
+        valid = self.valid.copy()
+        for scene, nodata in enumerate(self.nodata):
+            crops = np.flatnonzero(self.scene == scene)
+            for start in range(0, len(crops), _CHUNK):
+                piece = crops[start : start + _CHUNK]
+                valid[piece] &= validity(self.stored[piece], nodata)
+        rows, cols = (self.place + self.margin).T
+        chosen = valid[self.crop, rows, cols]
+        if not chosen.any():
+            msg = "every labelled pixel is nodata or masked in some band: leave that band out with data.bands"
+            raise LandmixError(msg)
+        return replace(
+            self, valid=valid, labelled=self.labelled.take(chosen), crop=self.crop[chosen], place=self.place[chosen]
+        )
+
+
+def collect(
+    scenes: Sequence[Scene],
+    labelled: Labelled,
+    *,
+    margin: int,
+    memory: int,
+    cache: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Samples:
+    """Decode all crops around labelled pixels, each part of a scene at most once.
+
+    `scenes` have the same bands. Crops that need more than `memory` bytes are mapped from the file `cache`.
+    `progress` is called with the number of crops decoded and their total.
+    """
+    side = cell_side(labelled, margin)
+    size = side + 2 * margin
+    cells = np.stack([labelled.scene, labelled.rows // side, labelled.cols // side], axis=1)
+    cells, crop = np.unique(cells, axis=0, return_inverse=True)
+    dtype = np.result_type(*[scene.dtype for scene in scenes])
+    shape = (len(cells), len(scenes[0].bands), size, size)
+    mapped = int(np.prod(shape)) * dtype.itemsize > memory
+    stored = np.memmap(cache, dtype, "w+", shape=shape) if mapped else np.empty(shape, dtype)
+    valid = np.empty((len(cells), size, size), np.bool_)
+    done = 0
+    for number, scene in enumerate(scenes):
+        own = np.flatnonzero(cells[:, 0] == number)
+        for piece, values, inside in _read(scene, own, cells[own, 1:] * side, side, margin):
+            stored[piece], valid[piece] = values, inside
+            done += len(piece)
+            progress(done, len(cells))
+    return Samples(
+        labelled=labelled,
+        crop=crop.ravel(),
+        place=np.stack([labelled.rows % side, labelled.cols % side], axis=1).astype(np.int64),
+        stored=stored,
+        valid=valid,
+        scene=cells[:, 0].astype(np.int32),
+        side=side,
+        margin=margin,
+        bands=scenes[0].bands,
+        scalings=tuple(scene.scaling for scene in scenes),
+        nodata=tuple(scene.nodata for scene in scenes),
+        cache=cache if mapped else None,
+    )
+
+
+def cell_side(labelled: Labelled, margin: int) -> int:
+    """The cell side, of 1, 2, 4 and 8, with which the network computes the fewest pixels.
+
+    Lone points are cheapest one by one; in polygons the crops of neighbours overlap, and larger cells share them.
+    """
+    if margin == 0:
+        return 1
+
+    def computed(side: int) -> int:
+        cells = np.stack([labelled.scene, labelled.rows // side, labelled.cols // side], axis=1)
+        return len(np.unique(cells, axis=0)) * (side + 2 * margin) ** 2
+
+    return min((1, 2, 4, 8), key=computed)
+
+
+def _read(
+    scene: Scene, numbers: NDArray[np.intp], corners: NDArray[np.integer], side: int, margin: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.generic], NDArray[np.bool_]]]:
+    """Read the crops `numbers` whose cells begin at `corners` (n, 2), tile by tile of the scene."""
+    core = min(scene.block, max(scene.grid.height, scene.grid.width))
+    while core > 64 and core * core * len(scene.bands) * scene.dtype.itemsize > _TILE_BYTES:  # noqa: PLR2004
+        core //= 2
+    core = -(-core // side) * side  # a cell never lies in two tiles
+    tiles, tile_of = np.unique(corners // core, axis=0, return_inverse=True)
+    size = side + 2 * margin
+    with scene.open() as reader:
+        for i, (row, col) in enumerate((tiles * core).tolist()):
+            here = np.flatnonzero(tile_of.ravel() == i)
+            window = Window(row=row, col=col, height=core, width=core).grow(margin)
+            stored, inside = reader.read(window)
+            rows, cols = (corners[here] - (row, col)).T
+            crops = np.lib.stride_tricks.sliding_window_view(stored, (size, size), axis=(1, 2))
+            masks = np.lib.stride_tricks.sliding_window_view(inside, (size, size))
+            yield numbers[here], crops[:, rows, cols].swapaxes(0, 1), masks[rows, cols]

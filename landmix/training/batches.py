@@ -1,0 +1,146 @@
+"""Batches of crops: the same for a seed, whatever the number of processes or interruptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from landmix.core.scaling import Affine
+    from landmix.samples import Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """How training pixels are varied (`data.augment.*`)."""
+
+    flips: bool = True
+    """Mirror and transpose crops: eight ways to look at one place."""
+    noise: float = 0.03
+    """Standard deviation of the noise added to each value, in standard deviations of its band."""
+    gain: float = 0.0
+    """Standard deviation of a factor on all bands of a crop, around 1: illumination."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchKey:
+    """Which batch: all its random numbers follow from this and the seed."""
+
+    epoch: int
+    number: int
+    crops: NDArray[np.intp]
+    """Positions in the training crops, of the whole batch over all processes."""
+
+
+class Order(Sampler[BatchKey]):
+    """A new permutation of the crops every epoch, cut into batches; the last may be smaller."""
+
+    def __init__(self, crops: int, batch: int, seed: int) -> None:
+        self._crops, self._batch, self._seed = crops, batch, seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning says which epoch comes next, after a restart too."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self._crops // self._batch)
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._crops)
+        for number in range(len(self)):
+            yield BatchKey(self._epoch, number, order[number * self._batch : (number + 1) * self._batch])
+
+
+class Batch(NamedTuple):
+    """One process's part of a batch."""
+
+    pixels: torch.Tensor
+    """(B, C, S, S) float32, normalised."""
+    labels: torch.Tensor
+    """(B, side, side) int64 class indices, -1 unlabelled."""
+    labelled: int
+    """Labelled pixels in the whole batch, over all processes."""
+
+
+class TrainingCrops(Dataset[Batch]):
+    """The crops that hold training pixels, augmented."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        training: NDArray[np.bool_],
+        *,
+        channels: NDArray[np.intp],
+        normalise: Affine,
+        augmentation: Augmentation,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """Train on the labelled pixels `training` (N,); this is process `rank` of `world`."""
+        labels = samples.labels(training)
+        self._crops = np.flatnonzero((labels >= 0).any((1, 2)))
+        self._labels = labels[self._crops].astype(np.int64)
+        self._samples, self._channels, self._normalise = samples, channels, normalise
+        self._augmentation, self._seed = augmentation, seed
+        self._rank, self._world = rank, world
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, key: BatchKey) -> Batch:
+        """This process's part of a batch. Random numbers are drawn for the whole batch, so that they do not depend on
+        how many processes share it.
+        """
+        rng = np.random.default_rng([self._seed, key.epoch, key.number])
+        mine = slice(self._rank, None, self._world)
+        chosen = key.crops[mine]
+        pixels = self._samples.normalised(self._crops[chosen], self._channels, self._normalise)
+        labels = self._labels[chosen]
+        turns = rng.integers(0, 8, len(key.crops))[mine]
+        if self._augmentation.flips:
+            pixels, labels = _turned(pixels, turns), _turned(labels, turns)
+        if self._augmentation.gain:
+            gain = 1 + self._augmentation.gain * rng.standard_normal((len(key.crops), 1, 1, 1), np.float32)[mine]
+            pixels *= gain
+        if self._augmentation.noise:
+            shape = (len(key.crops), *pixels.shape[1:])
+            pixels += self._augmentation.noise * rng.standard_normal(shape, np.float32)[mine]
+        return Batch(
+            pixels=torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last),
+            labels=torch.from_numpy(labels),
+            labelled=int((self._labels[key.crops] >= 0).sum()),
+        )
+
+    def loader(self, batch: int) -> DataLoader[Batch]:
+        """Batches of about `batch` labelled pixels."""
+        density = max(1.0, float((self._labels >= 0).sum()) / len(self))
+        crops = max(1, round(batch / density))
+        order = Order(len(self), crops, self._seed)
+        return DataLoader(
+            self,
+            sampler=order,
+            batch_size=None,
+            # the loader would otherwise draw from the global stream, which a restart does not repeat
+            generator=torch.Generator().manual_seed(self._seed),
+        )
+
+
+def _turned(crops: NDArray[np.generic], turns: NDArray[np.integer]) -> NDArray[np.generic]:
+    """Mirror and transpose the last two axes; bits 1, 2 and 4 of `turns` (B,) say up-down, left-right, transpose."""
+    if crops.shape[-1] == 1:
+        return crops
+    turned = crops.copy()
+    for bit, turn in ((1, lambda a: a[..., ::-1, :]), (2, lambda a: a[..., ::-1]), (4, lambda a: a.swapaxes(-1, -2))):
+        which = (turns & bit) > 0
+        turned[which] = turn(turned[which])
+    return turned

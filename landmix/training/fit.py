@@ -1,0 +1,181 @@
+"""Fitting one network to one part of the samples."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from landmix.accuracy.confusion import Confusion
+from landmix.core.scaling import Affine, standardise
+from landmix.errors import LandmixError
+from landmix.nn.network import Network
+from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
+
+# Lightning talks about its hardware, hints and loaders; landmix says itself what a user needs to know.
+warnings.filterwarnings("ignore", module=r"lightning\..*")
+for _name in ("lightning.pytorch", "lightning.fabric"):
+    for _part in ("", ".utilities.rank_zero", ".utilities.seed"):
+        logging.getLogger(_name + _part).setLevel(logging.ERROR)
+
+import lightning  # noqa: E402
+
+from landmix.training.batches import Augmentation, TrainingCrops  # noqa: E402
+from landmix.training.callbacks import Figures, History, StopEarly, often  # noqa: E402
+from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from  # noqa: E402
+from landmix.training.scoring import score  # noqa: E402
+from landmix.training.statistics import band_statistics, class_weights  # noqa: E402
+from landmix.training.task import OptimSettings, PixelTask  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lightning.pytorch.loggers import Logger
+    from numpy.typing import NDArray
+
+    from landmix.core.legend import Legend
+    from landmix.progress import Progress
+    from landmix.samples import Samples
+    from landmix.training.processes import Processes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """Everything that decides what a fit gives, beside the samples."""
+
+    encoder: EncoderSpec
+    head: HeadSpec
+    batch_norm: bool
+    optim: OptimSettings
+    augmentation: Augmentation
+    balance: str
+    seed: int
+    device: str
+    """`cpu` or `cuda`."""
+    precision: str
+    """`fp32` or `bf16`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A network and what it takes to feed it."""
+
+    network: Network
+    """On the CPU, ready to predict."""
+    channels: NDArray[np.intp]
+    """The bands of the samples that it sees: those that vary in its training pixels."""
+    normalise: Affine
+    """Physical values of those bands -> network input."""
+    history: list[Figures]
+    """A row an epoch."""
+
+    def confusion(self, samples: Samples, chosen: NDArray[np.bool_], legend: Legend) -> Confusion:
+        """How it does on the labelled pixels `chosen` (N,)."""
+        counts = score(
+            self.network, samples, chosen, channels=self.channels, normalise=self.normalise, classes=len(legend)
+        )
+        return Confusion(classes=legend.classes, counts=counts)
+
+
+def fit(
+    samples: Samples,
+    training: NDArray[np.bool_],
+    validation: NDArray[np.bool_] | None,
+    settings: FitSettings,
+    legend: Legend,
+    *,
+    folder: Path,
+    name: str,
+    processes: Processes,
+    progress: Progress,
+    stopping: NDArray[np.bool_] | None = None,
+    logger: Logger | None = None,
+    resume: bool = False,
+) -> Fitted:
+    """Fit a network to the labelled pixels `training` (N,).
+
+    `validation` is only watched; `stopping` (with a constant rate) decides when to stop. The state to go on from and
+    the table of epochs lie in `folder` as `last.ckpt` and `train.csv`; `resume` goes on from there. Raises
+    `LandmixError` where all bands are constant.
+    """
+    statistics = band_statistics(samples, training)
+    channels = statistics.varying
+    if not len(channels):
+        msg = "every band is constant over the training pixels: there is nothing to tell classes apart by"
+        raise LandmixError(msg)
+    normalise = standardise(statistics.mean[channels], statistics.std[channels])
+    crops = TrainingCrops(
+        samples,
+        training,
+        channels=channels,
+        normalise=normalise,
+        augmentation=settings.augmentation,
+        seed=settings.seed,
+        rank=processes.rank,
+        world=processes.world,
+    )
+    loader = crops.loader(settings.optim.batch)
+    steps = len(loader)  # an epoch
+    epochs = settings.optim.epochs or max(1, math.ceil(settings.optim.steps / steps))
+    counts = np.bincount(samples.labelled.index[training], minlength=len(legend))
+    weights = torch.from_numpy(class_weights(counts, settings.balance))
+    torch.manual_seed(settings.seed)
+    network = Network(
+        NetSpec(
+            in_channels=len(channels),
+            classes=len(legend),
+            encoder=settings.encoder,
+            head=settings.head,
+            batch_norm=settings.batch_norm,
+        )
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    task = PixelTask(network, weights, settings.optim, seed=settings.seed, total=steps * epochs)
+
+    def counted(chosen: NDArray[np.bool_]) -> Confusion:
+        matrix = score(network, samples, chosen, channels=channels, normalise=normalise, classes=len(legend))
+        return Confusion(classes=legend.classes, counts=matrix)
+
+    def measure() -> Figures:
+        confusion = counted(validation) if validation is not None else None
+        if confusion is None:
+            return {}
+        return {"val_overall_accuracy": confusion.overall_accuracy, "val_macro_f1": confusion.macro_f1}
+
+    watched = validation is not None and bool(validation.any())
+    history = History(
+        folder / "train.csv" if processes.first else None, measure if watched else None, progress, name
+    )
+    callbacks: list[lightning.Callback] = [history, to_go_on_from(folder / "last.ckpt", often(epochs))]
+    if stopping is not None:
+        # 1 - macro F1 needs no loss of its own and falls as the network gets better
+        callbacks.append(StopEarly(lambda: 1 - counted(stopping).macro_f1, settings.optim.patience))
+    trainer = lightning.Trainer(
+        accelerator="gpu" if settings.device == "cuda" else "cpu",
+        devices=processes.devices,
+        num_nodes=processes.nodes,
+        strategy="ddp" if processes.world > 1 else "auto",
+        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+        max_epochs=epochs,
+        gradient_clip_val=settings.optim.clip or None,
+        callbacks=callbacks,
+        logger=logger or False,
+        plugins=[WholeCheckpointIO()],
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        deterministic=True,
+    )
+    last = folder / "last.ckpt"
+    trainer.fit(task, loader, ckpt_path=str(last) if resume and last.is_file() else None)
+    return Fitted(
+        network=network.cpu().eval().requires_grad_(requires_grad=False),
+        channels=channels,
+        normalise=normalise,
+        history=history.rows,
+    )

@@ -1,0 +1,82 @@
+"""The Lightning module: loss and optimiser around a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from landmix.nn.network import Network
+    from landmix.training.batches import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimSettings:
+    """How the network is fitted (`optim.*`)."""
+
+    schedule: str = "onecycle"
+    """`onecycle`: up and down once over all epochs; `constant`: with early stopping on a part of the training data."""
+    epochs: int | None = None
+    """Passes over the training crops; None: `steps` decides."""
+    steps: int = 1500
+    """Optimiser steps to make about, where epochs is None."""
+    batch: int = 512
+    """Labelled pixels a step."""
+    lr: float = 6e-3
+    """Highest learning rate."""
+    weight_decay: float = 1e-2
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    label_smoothing: float = 0.0
+    patience: int = 10
+    """Epochs without progress after which `constant` stops."""
+
+
+class PixelTask(lightning.LightningModule):
+    """Fits a network to labelled pixels."""
+
+    def __init__(self, network: Network, weights: Tensor, settings: OptimSettings, *, seed: int, total: int) -> None:
+        """`weights` (K,) a class; `total` optimiser steps in all."""
+        super().__init__()
+        self.network = network
+        self.register_buffer("weights", weights, persistent=False)
+        self._settings, self._seed, self._total = settings, seed, total
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Dropout draws from the global stream: set it by the step, so that a restart draws the same."""
+        torch.manual_seed((self._seed * 1_000_003 + self.global_step) % 2**63)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Sum of the loss over labelled pixels by their number over all processes.
+
+        Lightning averages gradients over processes, hence the factor.
+        """
+        logits = self.network(batch.pixels)  # (B, K, side, side)
+        labelled = batch.labels >= 0
+        loss = functional.cross_entropy(
+            logits.permute(0, 2, 3, 1)[labelled],  # (n, K)
+            batch.labels[labelled],
+            self.weights,
+            reduction="sum",
+            label_smoothing=self._settings.label_smoothing,
+        )
+        return loss / max(1, batch.labelled) * self.trainer.world_size
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with one cycle, or a constant rate."""
+        s = self._settings
+        # weight decay on biases and batch norms only pulls them from where the data puts them
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": s.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=s.lr)
+        if s.schedule == "constant":
+            return optimizer
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=s.lr, total_steps=self._total)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
