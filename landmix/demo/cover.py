@@ -19,7 +19,7 @@ WATER, BROADLEAF, NEEDLELEAF, CROP, GRASS, SOIL, BUILT = range(7)
 """Class indices in the order of the legend."""
 
 BANK_WIDTH, BANK_TREES = 5.0, 0.2
-"""Width in pixels of the strip of trees along the river, and the level of a unit-variance field above which it grows."""
+"""Width in pixels of the strip of trees along the river, and the level of a unit field above which it grows."""
 ROAD_HALF_WIDTH = 0.6
 """How far from its line a pixel still touches a road."""
 FAR = 1e6
@@ -76,7 +76,7 @@ def _woodedness(
 def _stands(rng: Generator, parcels: Parcels, scale: float) -> NDArray[np.uint8]:
     """(H, W): broadleaf or needleleaf, in planted stands with ragged, mixed edges."""
     size = len(parcels.index)
-    natural = fractal(rng, size, 120 * scale)
+    natural = fractal(rng, size, 150 * scale)
     planted = parcels.spread(rng.standard_normal(parcels.count).astype(np.float32))
     mixed = natural + 0.45 * planted + 0.08 * smooth(rng, size, 3.0)
     return np.where(mixed > 0, NEEDLELEAF, BROADLEAF).astype(np.uint8)

@@ -43,7 +43,7 @@ def make_scene(seed: int, size: int = 1024) -> DemoScene:
         raise LandmixError(msg)
     rng = np.random.default_rng(seed)
     # Small scenes get smaller fields and villages, so that they hold enough of each.
-    scale = float(np.clip((size / 1024) ** 0.5, 0.5, 1.0))
+    scale = float(np.clip((size / 1024) ** 0.4, 0.5, 1.0))
     parcels = make_parcels(rng, size, scale)
     cover = make_cover(rng, parcels, scale)
     shares = fractions(cover, parcels)

@@ -19,8 +19,8 @@ def smooth(rng: Generator, size: int, length: float) -> NDArray[np.float32]:
 
 
 def fractal(rng: Generator, size: int, longest: float) -> NDArray[np.float32]:
-    """(size, size) float32: detail from 5 to `longest` pixels, like relief; mean 0, deviation 1."""
-    return _shaped(rng, size, lambda f: (f**2 + (1.0 / longest) ** 2) ** -1.0 * np.exp(-((np.pi * 5.0 * f) ** 2)))
+    """(size, size) float32: detail from 6 to `longest` pixels, like relief; mean 0, deviation 1."""
+    return _shaped(rng, size, lambda f: (f**2 + (1.0 / longest) ** 2) ** -1.0 * np.exp(-((np.pi * 6.0 * f) ** 2)))
 
 
 def rough(rng: Generator, size: int) -> NDArray[np.float32]:

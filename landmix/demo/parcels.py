@@ -45,14 +45,14 @@ class Parcels:
 
 
 def make_parcels(rng: Generator, size: int, scale: float) -> Parcels:
-    """Parcels of about 35 x 65 pixels times `scale`."""
-    town = _townships(rng, size, 170.0 * scale)
+    """Parcels of about 45 x 70 pixels times `scale`."""
+    town = _townships(rng, size, 180.0 * scale)
     count = int(town.max()) + 1
     angle = rng.uniform(0.0, np.pi, count).astype(np.float32)[town]
     row, col = _coordinates(size)
     along, across = row * np.sin(angle) + col * np.cos(angle), row * np.cos(angle) - col * np.sin(angle)
-    block = _blocks(along, rng.uniform(45.0, 90.0, count).astype(np.float32)[town] * scale)
-    widths = rng.uniform(20.0, 52.0, (count, int(block.max()) + 1)).astype(np.float32) * scale
+    block = _blocks(along, rng.uniform(50.0, 95.0, count).astype(np.float32)[town] * scale)
+    widths = rng.uniform(26.0, 60.0, (count, int(block.max()) + 1)).astype(np.float32) * scale
     width = widths[town, block]
     # The block number shifts the cuts, so that strips of neighbouring blocks do not line up.
     strip = _blocks(across + 0.37 * width * block, width)

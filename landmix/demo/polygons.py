@@ -17,7 +17,7 @@ RADII = (15, 13, 11, 9, 8, 7, 6, 5, 4)
 """Half of the polygons' sizes in pixels; the first that fits is drawn."""
 FEWEST, ALL = 7, 63
 """Polygons of each class, and of the whole scene where there is room."""
-PURE, CORE = 0.95, 0.7
+PURE, CORE = 0.96, 0.8
 """Share of its class that the middle of a polygon must have, and how far the middle reaches as a share of the radius.
 Outside it the analyst's hand slips over the border here and there."""
 CANDIDATES = 1500

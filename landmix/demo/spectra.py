@@ -131,7 +131,7 @@ SPECTRA = {
         second=MOISTURE,
     ),
 }
-"""By class name. The own causes: vigour and moisture of plants, sediment and glint of water, iron and moisture of the rest."""
+"""By class name. The own causes are vigour and moisture of plants, sediment and glint of water, iron and moisture else."""
 
 
 def mean_spectra() -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Putting a network over a raster: plan, read, compute, write, finish."""

@@ -1,0 +1,144 @@
+"""Plan: what is read from where, in which shards, and what the map will be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landmix.core.tiling import Tiling
+from landmix.core.window import Window
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from landmix.bundle import Bundle
+    from landmix.core.legend import Legend
+    from landmix.geo.scene import Scene
+
+SHARD = 4096
+"""Side of a shard in pixels, about: what is lost at most when a run is killed."""
+
+OUTPUTS = ("classes", "confidence", "probabilities", "gap")
+
+FULL = 200
+"""The stored value of a probability of 1 in uint8."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One raster that a prediction writes."""
+
+    name: str
+    """One of OUTPUTS."""
+    bands: tuple[str, ...]
+    """Band descriptions."""
+    dtype: np.dtype[np.generic]
+    nodata: float
+    scale: float
+    """Stored value -> physical value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictSettings:
+    """Everything about a prediction that can change a byte of its maps."""
+
+    outputs: tuple[str, ...] = ("classes",)
+    dtype: str = "uint8"
+    """Of confidence, gap and probabilities: `uint8` (0 to 200) or `float32`."""
+    precision: str = "fp32"
+    device: str = "cpu"
+    tile: int = 512
+    """Side in pixels of what is read at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One scene, ready to be classified."""
+
+    scene: Scene
+    """Only the model's bands, in its order."""
+    nodata: tuple[float | None, ...]
+    """A band: the scene's, or the training scenes' where it has none."""
+    target: Path
+    """The map."""
+    work: Path
+    """Where unfinished parts lie."""
+    layers: tuple[Layer, ...]
+    settings: PredictSettings
+    margin: int
+    provenance: dict[str, str]
+    """Tags that say what made the map; they decide `digest`."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 over model, input and settings: parts and maps with another one are never used."""
+        return hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What is written into the rasters."""
+        return {f"LANDMIX_{key.upper()}": value for key, value in {**self.provenance, "digest": self.digest}.items()}
+
+    @property
+    def tiling(self) -> Tiling:
+        """How shards are cut into what is read at once."""
+        return Tiling(core=self.settings.tile, margin=self.margin)
+
+    @property
+    def shards(self) -> list[Window]:
+        """Groups of whole tiles, each written as one file a layer."""
+        side = -(-SHARD // self.settings.tile) * self.settings.tile
+        return [tile.write for tile in Tiling(core=side).tiles(self.scene.grid.window)]
+
+    def path(self, layer: Layer) -> Path:
+        """The finished raster of a layer."""
+        return self.target if layer.name == "classes" else self.target.with_stem(f"{self.target.stem}_{layer.name}")
+
+    def part(self, layer: Layer, shard: Window) -> Path:
+        """The finished part of a layer in a shard."""
+        return self.work / f"{self.digest[:16]}-{shard.row}-{shard.col}-{layer.name}.tif"
+
+
+def layers(legend: Legend, settings: PredictSettings) -> tuple[Layer, ...]:
+    """The rasters that the settings ask for."""
+    shares = _shares(settings.dtype)
+    found = {
+        "classes": Layer(name="classes", bands=("class",), dtype=legend.dtype, nodata=legend.nodata, scale=1.0),
+        "confidence": Layer(name="confidence", bands=("confidence",), **shares),
+        "gap": Layer(name="gap", bands=("gap",), **shares),
+        "probabilities": Layer(name="probabilities", bands=legend.names, **shares),
+    }
+    return tuple(found[name] for name in OUTPUTS if name in settings.outputs)
+
+
+def _shares(dtype: str) -> dict[str, Any]:
+    """How fractions from 0 to 1 are stored."""
+    if dtype == "float32":
+        return {"dtype": np.dtype(np.float32), "nodata": float("nan"), "scale": 1.0}
+    return {"dtype": np.dtype(np.uint8), "nodata": 255, "scale": 1 / FULL}
+
+
+def provenance(bundle: Bundle, scene: Scene, settings: PredictSettings, hashes: list[str], version: str) -> dict[str, str]:
+    """What made the map. Names only files' last parts, so that the same work in another folder is the same map."""
+    names = [path.replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
+    read = {"scale": scene.options.scale}
+    kept = {
+        "outputs": list(settings.outputs),
+        "dtype": settings.dtype,
+        "precision": settings.precision,
+        "device": settings.device,
+        "tile": settings.tile,
+        "scene": read,
+    }
+    return {
+        "version": version,
+        "model": bundle.digest,
+        "input": json.dumps([{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)], ensure_ascii=False),
+        "settings": json.dumps(kept, sort_keys=True),
+        "classes": json.dumps({str(c.value): c.name for c in bundle.legend}, ensure_ascii=False),
+        "training_labels": json.dumps([entry["sha256"] for entry in bundle.training.get("labels", [])]),
+    }

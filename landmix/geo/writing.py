@@ -1,0 +1,167 @@
+"""Finished rasters: a mosaic of parts becomes a cloud-optimised GeoTIFF, read back before it gets its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.errors import RasterioError
+
+from landmix.errors import LandmixError
+from landmix.files import replacing, write_text
+from landmix.geo.sidecars import remove_sidecars
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from landmix.core.legend import Legend
+    from landmix.core.window import Window
+    from landmix.geo.grid import Grid
+
+_VRT_TYPES = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mosaic:
+    """Part files that together are one raster."""
+
+    parts: Sequence[tuple[Window, Path]]
+    """Where each part lies; all in one folder."""
+    grid: Grid
+    dtype: np.dtype[np.generic]
+    nodata: float
+    bands: tuple[str, ...]
+    """Descriptions."""
+    tags: Mapping[str, str]
+    scale: float = 1.0
+    legend: Legend | None = None
+    """Given for class rasters: their colour table."""
+
+
+def read_back(path: Path) -> dict[int, int]:
+    """Read every block of a raster that was just written, and count the values of its first band if it is integer.
+
+    rasterio does not report a failed close: on a full disk a truncated file looks finished. Raises `RasterioError`
+    where a block cannot be read.
+    """
+    with rasterio.open(path, driver="GTiff", sharing=False) as dataset:
+        highest = 0 if np.dtype(dataset.dtypes[0]).kind == "f" else np.iinfo(dataset.dtypes[0]).max + 1
+        counts = np.zeros(highest, np.int64)
+        for _, window in dataset.block_windows(1):
+            values = dataset.read(window=window)
+            if highest:
+                counts += np.bincount(values[0].ravel(), minlength=highest)
+        for level in range(len(dataset.overviews(1))):
+            with rasterio.open(path, driver="GTiff", sharing=False, overview_level=level) as overview:
+                for _, window in overview.block_windows(1):
+                    overview.read(window=window)
+    return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+
+
+def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None = None) -> dict[int, int]:
+    """Assemble the parts into a cloud-optimised GeoTIFF at `target`, whole or not at all.
+
+    Returns how often each value occurs; where `expected` is given, the finished file must hold just that. Raises
+    `LandmixError` where the disk is full or a part is damaged.
+    """
+    vrt = mosaic.parts[0][1].with_suffix(".vrt")
+    write_text(vrt, _vrt(mosaic))
+    try:
+        with replacing(target) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(vrt, driver="VRT") as source:
+            rasterio.shutil.copy(
+                source,
+                temporary,
+                driver="COG",
+                BLOCKSIZE="512",
+                COMPRESS="DEFLATE",
+                # an average of class values would be a class that is not there
+                OVERVIEW_RESAMPLING="MODE" if mosaic.legend else "AVERAGE",
+                NUM_THREADS="2",
+                BIGTIFF="IF_SAFER",
+            )
+            counts = read_back(temporary)
+            if expected is not None and counts != dict(expected):
+                msg = f"cannot write {target}: what was written reads back different"
+                raise LandmixError(msg)
+            remove_sidecars(target)  # an old style would give the new map wrong names
+    except (RasterioError, SystemError) as error:
+        msg = f"cannot write {target}: {error}"
+        raise LandmixError(msg) from error
+    finally:
+        vrt.unlink(missing_ok=True)
+    return counts
+
+
+def _vrt(mosaic: Mosaic) -> str:
+    """The parts as one GDAL virtual raster; sources are named relative to it."""
+    grid = mosaic.grid
+    root = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
+    _georeference(root, grid)
+    metadata = ET.SubElement(root, "Metadata")
+    for key, value in mosaic.tags.items():
+        ET.SubElement(metadata, "MDI", key=key).text = value
+    for number, description in enumerate(mosaic.bands, start=1):
+        band = ET.SubElement(
+            root, "VRTRasterBand", dataType=_VRT_TYPES[mosaic.dtype.name], band=str(number), blockXSize="512",
+            blockYSize="512",
+        )
+        ET.SubElement(band, "Description").text = description
+        ET.SubElement(band, "NoDataValue").text = repr(mosaic.nodata)
+        if mosaic.scale != 1.0:
+            ET.SubElement(band, "Offset").text = "0"
+            ET.SubElement(band, "Scale").text = repr(mosaic.scale)
+        if mosaic.legend and mosaic.dtype == np.uint8:
+            _palette(band, mosaic.legend)
+        for window, path in mosaic.parts:
+            _source(band, number, window, path)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _georeference(root: ET.Element, grid: Grid) -> None:
+    if grid.gcps:
+        points = ET.SubElement(root, "GCPList", Projection=grid.crs.to_wkt() if grid.crs else "")
+        for number, point in enumerate(grid.gcps, start=1):
+            ET.SubElement(
+                points, "GCP", Id=str(number), Pixel=repr(point.col), Line=repr(point.row), X=repr(point.x),
+                Y=repr(point.y), Z=repr(point.z or 0.0),
+            )
+        return
+    if grid.crs is not None:
+        # traditional axis order, as GeoTIFF files mean it
+        ET.SubElement(root, "SRS", dataAxisToSRSAxisMapping="2,1" if _latitude_first(grid) else "1,2").text = (
+            grid.crs.to_wkt()
+        )
+    if not grid.transform.is_identity:
+        ET.SubElement(root, "GeoTransform").text = ", ".join(map(repr, grid.transform.to_gdal()))
+
+
+def _latitude_first(grid: Grid) -> bool:
+    """Whether the authority's axis order begins with latitude or northing."""
+    import pyproj  # noqa: PLC0415 - only here
+
+    axes = pyproj.CRS.from_user_input(grid.crs).axis_info
+    return bool(axes) and axes[0].direction.lower() in ("north", "south") and len(axes) > 1
+
+
+def _palette(band: ET.Element, legend: Legend) -> None:
+    ET.SubElement(band, "ColorInterp").text = "Palette"
+    table = ET.SubElement(band, "ColorTable")
+    colors = {c.value: c.rgb for c in legend}
+    for value in range(256):
+        red, green, blue = colors.get(value, (0, 0, 0))
+        alpha = "255" if value in colors else "0"
+        ET.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4=alpha)
+
+
+def _source(band: ET.Element, number: int, window: Window, path: Path) -> None:
+    source = ET.SubElement(band, "SimpleSource")
+    ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = path.name
+    ET.SubElement(source, "SourceBand").text = str(number)
+    size = {"xSize": str(window.width), "ySize": str(window.height)}
+    ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
+    ET.SubElement(source, "DstRect", xOff=str(window.col), yOff=str(window.row), **size)

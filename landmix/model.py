@@ -1,0 +1,97 @@
+"""The public object behind `landmix.load`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from landmix import bundle as bundles
+from landmix.classify.plan import PredictSettings
+from landmix.classify.prepare import plan_scene
+from landmix.classify.run import classify
+from landmix.core.scaling import Affine
+from landmix.geo.paths import entries
+from landmix.predictor import Predictor
+from landmix.progress import Silent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from landmix.bundle import Bundle
+    from landmix.core.bands import BandSet
+    from landmix.core.legend import Legend
+
+
+class Model:
+    """A trained model: classifies arrays and scenes.
+
+    Example: `landmix.load("model.ckpt").classify_scene("scene.tif", "map.tif")`.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @property
+    def bands(self) -> BandSet:
+        """The bands that it needs, in the order of the channel axis."""
+        return self.bundle.bands
+
+    @property
+    def legend(self) -> Legend:
+        """Its classes."""
+        return self.bundle.legend
+
+    @property
+    def margin(self) -> int:
+        """Context in pixels that it needs on each side."""
+        return self.bundle.network().margin
+
+    def classify(
+        self,
+        pixels: NDArray[np.generic],
+        *,
+        scale: float | NDArray[np.floating] = 1.0,
+        offset: float | NDArray[np.floating] = 0.0,
+    ) -> NDArray[np.integer]:
+        """Classify an array of stored values (C, H, W) with C in the order of `bands` -> class values (H, W).
+
+        `value * scale + offset`, a number or one a band, is the physical value that the model was trained on. Pixels
+        that are nodata in any band become `legend.nodata`. Outside the array counts as nodata. Raises `ValueError`
+        for another number of bands or axes.
+        """
+        count = len(self.bands)
+        if pixels.ndim != 3 or pixels.shape[0] != count:  # noqa: PLR2004
+            msg = f"pixels must have the shape (bands, rows, columns) with {count} bands, not {pixels.shape}"
+            raise ValueError(msg)
+        scaling = Affine(
+            scale=tuple(np.broadcast_to(scale, count).astype(float).tolist()),
+            offset=tuple(np.broadcast_to(offset, count).astype(float).tolist()),
+        )
+        predictor = Predictor(self.bundle, scaling=scaling, nodata=self.bundle.nodata, device=torch.device("cpu"))
+        pad = ((predictor.margin, predictor.margin),) * 2
+        inside = np.pad(np.ones(pixels.shape[1:], np.bool_), pad)
+        prediction = predictor(np.pad(pixels, ((0, 0), *pad)), inside)
+        return self.legend.decode(prediction.index, prediction.valid)
+
+    def classify_scene(self, scene: str | Path, target: str | Path, *, overwrite: bool = False) -> Path:
+        """Classify a raster file into a finished map; returns its path.
+
+        Raises `LandmixError` where the scene does not fit the model, or another map lies at `target`.
+        """
+        target = Path(target)
+        (entry,) = entries({"name": target.stem, "path": str(scene)}, "scene")
+        progress = Silent()
+        plan = plan_scene(self.bundle, entry, target, PredictSettings(), progress=progress)
+        classify(plan, self.bundle, workers=1, overwrite=overwrite, progress=progress)
+        return target
+
+
+def load(path: str | Path) -> Model:
+    """Read a model file. It is plain data: nothing in it is run.
+
+    Raises `LandmixError` for a file that is no landmix model or is damaged.
+    """
+    return Model(bundles.load(path))
