@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".landmix-"
 """How every unfinished file's name begins."""
+
+WORK = ".landmix"
+"""The folder of unfinished work in every output folder."""
 
 
 @contextlib.contextmanager
@@ -60,6 +64,26 @@ def make_folder(path: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path names something that is not in the local file system."""
+    return "://" in path or path.startswith("/vsi")
+
+
+def file_hash(path: str) -> str:
+    """sha256 of a local file's bytes; of a remote one's name.
+
+    Raises `LandmixError` for a file that cannot be read.
+    """
+    if is_remote(path):
+        return hashlib.sha256(path.encode()).hexdigest()
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise LandmixError(msg) from error
 
 
 def sync(path: Path) -> None:

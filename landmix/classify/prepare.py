@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landmix import __version__
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance
-from landmix.geo.opening import is_remote
+from landmix.files import WORK, file_hash
 from landmix.geo.scene import ReadOptions, open_scene
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from landmix.bundle import Bundle
     from landmix.geo.paths import Entry
     from landmix.geo.scene import Scene
     from landmix.progress import Progress
-
-WORK = ".landmix"
-"""The folder of unfinished work, beside the maps."""
-
 
 def plan_scene(
     bundle: Bundle,
@@ -67,10 +63,3 @@ def _nodata(bundle: Bundle, scene: Scene) -> tuple[float | None, ...]:
         own if own is not None else trained for own, trained in zip(scene.nodata, bundle.nodata, strict=True)
     )
 
-
-def file_hash(path: str) -> str:
-    """sha256 of a local file's bytes; of a remote one's name."""
-    if is_remote(path):
-        return hashlib.sha256(path.encode()).hexdigest()
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

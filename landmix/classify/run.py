@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import rasterio
@@ -27,16 +26,8 @@ _CACHE = 256 * 2**20
 """Bytes of GDAL's block cache: aligned reads need little, and its default grows with the machine's memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What happened to a scene."""
-
-    status: str
-    """`done`, or `kept`: the map was there already, made by the same model from the same input."""
-
-
-def classify(plan: Plan, bundle: Bundle, *, workers: int, overwrite: bool, progress: Progress) -> Outcome:
-    """Classify one scene. What an earlier run finished is not done again.
+def classify(plan: Plan, bundle: Bundle, *, workers: int, overwrite: bool, progress: Progress) -> str:
+    """Classify one scene; returns `done`, or `kept` where an earlier run had finished it.
 
     Raises `LandmixError` where another map lies at the target, another run works on it, or a file cannot be read or
     written; an older map is then untouched.
@@ -54,7 +45,7 @@ def classify(plan: Plan, bundle: Bundle, *, workers: int, overwrite: bool, progr
     return outcome
 
 
-def _classify(plan: Plan, bundle: Bundle, workers: int, *, overwrite: bool, progress: Progress) -> Outcome:
+def _classify(plan: Plan, bundle: Bundle, workers: int, *, overwrite: bool, progress: Progress) -> str:
     missing = [layer for layer in plan.layers if not _finished(plan, layer, overwrite=overwrite)]
     if missing:
         with rasterio.Env(GDAL_CACHEMAX=_CACHE):
@@ -66,7 +57,7 @@ def _classify(plan: Plan, bundle: Bundle, workers: int, *, overwrite: bool, prog
     ):
         # a run that was killed between the map and its style
         write_sidecars(plan.target, bundle.legend, _without_nodata(read_back(plan.target), bundle))
-    return Outcome("done" if missing else "kept")
+    return "done" if missing else "kept"
 
 
 def _shards(plan: Plan, bundle: Bundle, count: int, progress: Progress) -> None:

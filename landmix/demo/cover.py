@@ -65,9 +65,7 @@ def river_distance(rng: Generator, size: int, scale: float) -> NDArray[np.float3
     return np.asarray(np.abs(level) / np.hypot(down, across).clip(0.4) - half_width, np.float32)
 
 
-def _woodedness(
-    rng: Generator, parcels: Parcels, river: NDArray[np.float32], scale: float
-) -> NDArray[np.float32]:
+def _woodedness(rng: Generator, parcels: Parcels, river: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """(H, W): high where woods grow: away from the river, half along parcel borders and half as the relief goes."""
     wild = fractal(rng, len(river), 190 * scale) + 0.6 * np.tanh(river / (90 * scale))
     return np.asarray(0.6 * wild + 0.4 * parcels.mean(wild), np.float32)
@@ -106,9 +104,7 @@ def _village_sites(
     return sites
 
 
-def _village_distance(
-    rng: Generator, villages: NDArray[np.float32], size: int, scale: float
-) -> NDArray[np.float32]:
+def _village_distance(rng: Generator, villages: NDArray[np.float32], size: int, scale: float) -> NDArray[np.float32]:
     """(size, size): distance to the edge of the nearest village in pixels, negative inside."""
     row, col = np.ogrid[:size, :size]
     nearest = np.full((size, size), FAR, np.float32)

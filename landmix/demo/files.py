@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyogrio.raw
@@ -35,8 +35,6 @@ CRS = "EPSG:32633"
 """UTM zone 33 north."""
 TRANSFORM = Affine(10.0, 0.0, 462_000.0, 0.0, -10.0, 5_358_000.0)
 """10 m pixels; the top left corner lies in hilly farmland north of the Danube."""
-COMPACT = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
-"""How all rasters of the demo are stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +52,7 @@ class DemoFiles:
 def write_demo(folder: Path, seed: int = 0, size: int = 1024) -> DemoFiles:
     """Write `scene.tif`, `labels.gpkg` and `reference.tif`; the same seed and size give rasters equal byte by byte."""
     scene = make_scene(seed, size)
-    files = DemoFiles(
-        scene=folder / "scene.tif", labels=folder / "labels.gpkg", reference=folder / "reference.tif"
-    )
+    files = DemoFiles(scene=folder / "scene.tif", labels=folder / "labels.gpkg", reference=folder / "reference.tif")
     make_folder(folder)
     _write_scene(files.scene, scene)
     # A stream of its own: what is drawn here does not depend on how many numbers the scene took.
@@ -73,16 +69,12 @@ def to_stored(scene: DemoScene) -> NDArray[np.uint16]:
 
 def _write_scene(path: Path, scene: DemoScene) -> None:
     stored = to_stored(scene)
-    count, height, width = stored.shape
     with (
         replacing(path) as temporary,
-        rasterio.open(
-            temporary, "w", driver="GTiff", dtype="uint16", count=count, height=height, width=width, nodata=0,
-            crs=CRS, transform=TRANSFORM, interleave="band", predictor=2, **COMPACT,
-        ) as file,
+        rasterio.open(temporary, "w", predictor=2, **profile(stored, NODATA)) as file,
     ):
         file.write(stored)
-        file.scales, file.offsets = (SCALE,) * count, (OFFSET,) * count
+        file.scales, file.offsets = (SCALE,) * len(BANDS), (OFFSET,) * len(BANDS)
         file.descriptions = BANDS.names
         for band in BANDS:
             in_um = {"CENTRAL_WAVELENGTH_UM": (band.wavelength or 0) / 1000, "FWHM_UM": (band.width or 0) / 1000}
@@ -104,17 +96,32 @@ def _write_polygons(path: Path, polygons: Sequence[LabelPolygon]) -> None:
         )
 
 
+def profile(values: NDArray[np.generic], nodata: float) -> dict[str, Any]:
+    """How all rasters of the demo are stored; `values` is (band, H, W)."""
+    count, height, width = values.shape
+    return {
+        "driver": "GTiff",
+        "dtype": values.dtype.name,
+        "count": count,
+        "height": height,
+        "width": width,
+        "nodata": nodata,
+        "crs": CRS,
+        "transform": TRANSFORM,
+        "interleave": "band",
+        "compress": "deflate",
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+    }
+
+
 def write_classes(path: Path, values: NDArray[np.uint8], legend: Legend) -> None:
     """Write a map of class values (H, W) with colours in the file and class names in the `.aux.xml` beside it."""
     write_text(pam_path(path), pam_xml(legend, dict(enumerate(np.bincount(values.ravel()).tolist()))))
-    height, width = values.shape
     with (
         replacing(path) as temporary,
-        rasterio.open(
-            temporary, "w", driver="GTiff", dtype="uint8", count=1, height=height, width=width, nodata=0,
-            crs=CRS, transform=TRANSFORM, **COMPACT,
-        ) as file,
+        rasterio.open(temporary, "w", **profile(values[None], legend.nodata)) as file,
     ):
         file.write(values, 1)
         file.write_colormap(1, {entry.value: (*entry.rgb, 255) for entry in legend})
-

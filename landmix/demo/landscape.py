@@ -67,7 +67,7 @@ def _clouds(rng: Generator, size: int, scale: float) -> NDArray[np.bool_]:
     row, col = np.ogrid[:size, :size]
     billow = 0.22 * fractal(rng, size, 60 * scale)
     cloud = np.zeros((size, size), np.bool_)
-    for centre_row, centre_col in rng.uniform(0.05 * size, 0.9 * size, (5, 2)):
+    for centre_row, centre_col in rng.uniform(0.05 * size, 0.9 * size, (max(2, round(5 * size / 1024)), 2)):
         radius = rng.uniform(18, 45) * scale
         cloud |= np.hypot(row - centre_row, (col - centre_col) / 1.4) / radius + billow < 1
     return cloud

@@ -47,7 +47,8 @@ class _Spots:
 def draw_polygons(rng: Generator, truth: NDArray[np.uint8], valid: NDArray[np.bool_]) -> list[LabelPolygon]:
     """Draw about `ALL` polygons that never touch each other or a pixel that is not valid, by class.
 
-    `truth` (H, W) holds legend values. A class without room gets fewer, the large classes get more than `FEWEST`.
+    `truth` (H, W) holds legend values. A class without room gets fewer (seen in scenes below 256
+    pixels), the large classes get more than `FEWEST`.
     """
     shares = np.asarray([np.mean(truth[valid] == value) for value in LEGEND.values])
     wanted = FEWEST + np.round((ALL - FEWEST * len(LEGEND)) * shares).astype(int)

@@ -23,8 +23,8 @@ CAUSES = 3
 TEXTURE = {
     # share of variance:  smooth, parcel, rough, rows
     "water": (0.45, 0.05, 0.50, 0.00),
-    "broadleaf forest": (0.15, 0.05, 0.80, 0.00),
-    "needleleaf forest": (0.80, 0.15, 0.05, 0.00),
+    "broadleaf": (0.15, 0.05, 0.80, 0.00),
+    "needleleaf": (0.80, 0.15, 0.05, 0.00),
     "crop": (0.30, 0.20, 0.05, 0.45),
     "grass": (0.70, 0.20, 0.10, 0.00),
     "bare soil": (0.80, 0.15, 0.05, 0.00),
@@ -60,18 +60,30 @@ def _cover_partly(shares: NDArray[np.float32], number: int, part: NDArray[np.flo
 def reflectance(rng: Generator, shares: NDArray[np.float32], parcels: Parcels) -> NDArray[np.float32]:
     """(band, H, W): reflectance with noise, mixed linearly from the classes' spectra, each varied by its texture."""
     patterns = _patterns(rng, parcels)
-    size = shares.shape[-1]
     weights = np.sqrt(np.asarray([TEXTURE[name] for name in LEGEND.names], np.float32))
-    means, changes = mean_spectra().T, directions().reshape(-1, len(BANDS)).T
-    image = np.empty((len(BANDS), size, size), np.float32)
-    for top in range(0, size, BLOCK):
+    means, changes = mean_spectra().T, directions()
+    image = np.empty((len(BANDS), *shares.shape[1:]), np.float32)
+    for top in range(0, len(parcels.index), BLOCK):
         rows = slice(top, top + BLOCK)
-        share = shares[:, rows].reshape(len(LEGEND), -1)
-        pattern = patterns[:, :, rows].reshape(*patterns.shape[:2], -1)
-        strength = np.matmul(weights, pattern).swapaxes(0, 1) * share[:, None]
-        mixed = means @ share + changes @ strength.reshape(-1, share.shape[1])
-        image[:, rows] = mixed.reshape(len(BANDS), -1, size)
+        image[:, rows] = _combine(means, shares[:, rows])
+        for cause in range(CAUSES):
+            strength = shares[:, rows] * _combine(weights, patterns[cause, :, rows])
+            image[:, rows] += _combine(changes[:, cause].T, strength)
     return _add_noise(rng, image)
+
+
+def _combine(weights: NDArray[np.float32], layers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, H, W): `weights` (n, m) times `layers` (m, H, W).
+
+    Added in a fixed order: a matrix product rounds differently with another number of threads, and the same seed
+    must give the same bytes.
+    """
+    sums = np.zeros((len(weights), *layers.shape[1:]), np.float32)
+    for number, row in enumerate(weights):
+        for weight, layer in zip(row, layers, strict=True):
+            if weight:
+                sums[number] += weight * layer
+    return sums
 
 
 def _patterns(rng: Generator, parcels: Parcels) -> NDArray[np.float32]:
@@ -79,7 +91,7 @@ def _patterns(rng: Generator, parcels: Parcels) -> NDArray[np.float32]:
     size = len(parcels.index)
     patterns = np.empty((CAUSES, 4, size, size), np.float32)
     for cause in range(CAUSES):
-        patterns[cause, 0] = smooth(rng, size, 7.0)
+        patterns[cause, 0] = np.sqrt(0.5) * (smooth(rng, size, 6.0) + smooth(rng, size, 18.0))
         patterns[cause, 1] = parcels.spread(rng.standard_normal(parcels.count).astype(np.float32))
         patterns[cause, 2] = rough(rng, size)
         patterns[cause, 3] = _rows(rng, parcels)

@@ -41,15 +41,16 @@ BANDS = BandSet(
 
 LEGEND = Legend(
     (
-        LegendClass(value=1, name="water", color="#2b6cb0"),
-        LegendClass(value=2, name="broadleaf forest", color="#4caf50"),
-        LegendClass(value=3, name="needleleaf forest", color="#1b5e20"),
+        LegendClass(value=7, name="water", color="#2b6cb0"),
+        LegendClass(value=2, name="broadleaf", color="#4caf50"),
+        LegendClass(value=6, name="needleleaf", color="#1b5e20"),
         LegendClass(value=4, name="crop", color="#f2c94c"),
         LegendClass(value=5, name="grass", color="#9ccc65"),
-        LegendClass(value=6, name="bare soil", color="#b07d4f"),
-        LegendClass(value=7, name="built-up", color="#d64541"),
+        LegendClass(value=1, name="bare soil", color="#b07d4f"),
+        LegendClass(value=3, name="built-up", color="#d64541"),
     )
 )
+"""Values are those that a model gets from the polygons, whose names it sorts: map and truth then agree by value too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,63 +76,63 @@ def _times(factor: float, spectrum: Spectrum) -> Spectrum:
     return tuple(factor * value for value in spectrum)
 
 
-#       B01   B02   B03   B04   B05   B06   B07   B08   B8A   B09   B11   B12
-VIGOUR = (-.003, -.004, -.004, -.010, -.008, .020, .032, .035, .036, .036, -.008, -.010)
+# B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B11 B12
+VIGOUR = (-0.003, -0.004, -0.004, -0.010, -0.008, 0.020, 0.032, 0.035, 0.036, 0.036, -0.008, -0.010)
 """More chlorophyll and leaf area: red falls, the near-infrared plateau rises."""
-MOISTURE = (-.001, -.001, -.001, -.002, -.002, -.001, -.001, -.002, -.003, -.008, -.025, -.022)
+MOISTURE = (-0.001, -0.001, -0.001, -0.002, -0.002, -0.001, -0.001, -0.002, -0.003, -0.008, -0.025, -0.022)
 """More liquid water: the short-wave infrared falls."""
-SEDIMENT = (.002, .005, .010, .011, .010, .006, .005, .004, .003, .002, .000, .000)
+SEDIMENT = (0.002, 0.005, 0.010, 0.011, 0.010, 0.006, 0.005, 0.004, 0.003, 0.002, 0.000, 0.000)
 """Suspended matter in water: green and red rise."""
-GLINT = (.004, .004, .004, .004, .004, .004, .004, .004, .004, .004, .004, .003)
+GLINT = (0.004, 0.004, 0.004, 0.004, 0.004, 0.004, 0.004, 0.004, 0.004, 0.004, 0.004, 0.003)
 """Sky and sun reflected by waves: the same in all bands."""
-IRON = (-.004, -.004, .000, .009, .010, .009, .008, .007, .006, .006, .004, .004)
+IRON = (-0.004, -0.004, 0.000, 0.009, 0.010, 0.009, 0.008, 0.007, 0.006, 0.006, 0.004, 0.004)
 """Iron oxide in soil and roof tiles: blue falls, red rises."""
 
 SPECTRA = {
     "water": ClassSpectrum(
-        mean=(.040, .044, .047, .032, .027, .021, .019, .017, .015, .012, .008, .006),
-        shade=.08,
+        mean=(0.040, 0.044, 0.047, 0.032, 0.027, 0.021, 0.019, 0.017, 0.015, 0.012, 0.008, 0.006),
+        shade=0.08,
         first=SEDIMENT,
         second=GLINT,
     ),
-    "broadleaf forest": ClassSpectrum(
-        mean=(.020, .026, .048, .027, .078, .220, .275, .290, .305, .305, .150, .068),
-        shade=.13,
-        first=_times(.8, VIGOUR),
-        second=_times(.5, MOISTURE),
+    "broadleaf": ClassSpectrum(
+        mean=(0.020, 0.026, 0.048, 0.027, 0.078, 0.220, 0.275, 0.290, 0.305, 0.305, 0.150, 0.068),
+        shade=0.13,
+        first=_times(0.8, VIGOUR),
+        second=_times(0.5, MOISTURE),
     ),
-    "needleleaf forest": ClassSpectrum(
-        mean=(.017, .022, .038, .024, .062, .168, .210, .223, .234, .234, .112, .052),
-        shade=.13,
-        first=_times(.8, VIGOUR),
-        second=_times(.5, MOISTURE),
+    "needleleaf": ClassSpectrum(
+        mean=(0.017, 0.022, 0.038, 0.024, 0.062, 0.168, 0.210, 0.223, 0.234, 0.234, 0.112, 0.052),
+        shade=0.13,
+        first=_times(0.8, VIGOUR),
+        second=_times(0.5, MOISTURE),
     ),
     "crop": ClassSpectrum(
-        mean=(.030, .039, .071, .046, .108, .275, .355, .375, .392, .392, .200, .105),
-        shade=.08,
+        mean=(0.030, 0.039, 0.071, 0.046, 0.108, 0.275, 0.355, 0.375, 0.392, 0.392, 0.200, 0.105),
+        shade=0.08,
         first=_times(1.3, VIGOUR),
         second=_times(0.9, MOISTURE),
     ),
     "grass": ClassSpectrum(
-        mean=(.033, .042, .074, .057, .115, .246, .304, .324, .342, .342, .232, .132),
-        shade=.08,
+        mean=(0.033, 0.042, 0.074, 0.057, 0.115, 0.246, 0.304, 0.324, 0.342, 0.342, 0.232, 0.132),
+        shade=0.08,
         first=_times(1.1, VIGOUR),
         second=_times(0.9, MOISTURE),
     ),
     "bare soil": ClassSpectrum(
-        mean=(.062, .079, .108, .138, .158, .175, .190, .205, .218, .228, .290, .245),
-        shade=.16,
+        mean=(0.062, 0.079, 0.108, 0.138, 0.158, 0.175, 0.190, 0.205, 0.218, 0.228, 0.290, 0.245),
+        shade=0.16,
         first=IRON,
         second=MOISTURE,
     ),
     "built-up": ClassSpectrum(
-        mean=(.072, .089, .112, .136, .153, .174, .190, .205, .214, .220, .262, .225),
-        shade=.17,
+        mean=(0.072, 0.089, 0.112, 0.136, 0.153, 0.174, 0.190, 0.205, 0.214, 0.220, 0.262, 0.225),
+        shade=0.17,
         first=IRON,
         second=MOISTURE,
     ),
 }
-"""By class name. The own causes are vigour and moisture of plants, sediment and glint of water, iron and moisture else."""
+"""By class name. Own causes: vigour and moisture of plants, sediment and glint of water, iron and moisture else."""
 
 
 def mean_spectra() -> NDArray[np.float32]:

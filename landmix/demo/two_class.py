@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from landmix.core.legend import Legend, LegendClass
-from landmix.demo.files import COMPACT, CRS, TRANSFORM, DemoFiles, write_classes
+from landmix.demo.files import DemoFiles, profile, write_classes
 from landmix.errors import LandmixError
 from landmix.files import make_folder, replacing
 
@@ -85,13 +85,9 @@ def _labelled(size: int) -> NDArray[np.bool_]:
 
 
 def _write_scene(path: Path, scene: NDArray[np.float32]) -> None:
-    count, height, width = scene.shape
     with (
         replacing(path) as temporary,
-        rasterio.open(
-            temporary, "w", driver="GTiff", dtype="float32", count=count, height=height, width=width, nodata=np.nan,
-            crs=CRS, transform=TRANSFORM, interleave="band", **COMPACT,
-        ) as file,
+        rasterio.open(temporary, "w", **profile(scene, np.nan)) as file,
     ):
         file.write(scene)
-        file.descriptions = [f"noise {number}" for number in range(1, count + 1)]
+        file.descriptions = [f"noise {number}" for number in range(1, len(scene) + 1)]

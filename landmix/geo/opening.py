@@ -12,6 +12,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
+from landmix.files import is_remote
 
 _MAGIC = (
     (b"II*\0", "GTiff"),
@@ -47,11 +48,6 @@ def _envi_header(path: Path) -> bool:
             with header.open("rb") as file:
                 return file.read(4) == b"ENVI"
     return False
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path names something that is not in the local file system."""
-    return "://" in path or path.startswith("/vsi")
 
 
 def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader:

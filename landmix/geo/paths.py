@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix.errors import LandmixError, UsageError
-from landmix.geo.opening import is_remote
+from landmix.files import is_remote
 from landmix.geo.scene import common_prefix
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class ReadOptions:
     """How files become scenes (`scene.*` of the configuration)."""
 
-    scale: str = "auto"
+    scale: Literal["auto", "tiff", "none"] = "auto"
     """`auto` or `tiff`: the scale and offset tags of the file; `none`: stored values are physical values."""
     allow_vrt: bool = False
     """Whether a VRT, which can name any other file, may be opened."""
@@ -83,7 +83,8 @@ class Scene:
     def open(self) -> Iterator[SceneReader]:
         """A reader with its own handles; one a thread."""
         with contextlib.ExitStack() as stack:
-            yield SceneReader(self, [stack.enter_context(self._file(path)) for path in self.files])
+            # closing, not the dataset's own context: that one must end in the thread in which it began
+            yield SceneReader(self, [stack.enter_context(contextlib.closing(self._file(path))) for path in self.files])
 
     def _file(self, path: str) -> rasterio.DatasetReader:
         return open_raster(path, allow_vrt=self.options.allow_vrt)

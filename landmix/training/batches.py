@@ -16,18 +16,7 @@ if TYPE_CHECKING:
 
     from landmix.core.scaling import Affine
     from landmix.samples import Samples
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augmentation:
-    """How training pixels are varied (`data.augment.*`)."""
-
-    flips: bool = True
-    """Mirror and transpose crops: eight ways to look at one place."""
-    noise: float = 0.03
-    """Standard deviation of the noise added to each value, in standard deviations of its band."""
-    gain: float = 0.0
-    """Standard deviation of a factor on all bands of a crop, around 1: illumination."""
+    from landmix.training.settings import Augmentation
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,12 @@ for _name in ("lightning.pytorch", "lightning.fabric"):
 
 import lightning  # noqa: E402
 
-from landmix.training.batches import Augmentation, TrainingCrops  # noqa: E402
+from landmix.training.batches import TrainingCrops  # noqa: E402
 from landmix.training.callbacks import Figures, History, StopEarly, often  # noqa: E402
 from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from  # noqa: E402
 from landmix.training.scoring import score  # noqa: E402
 from landmix.training.statistics import band_statistics, class_weights  # noqa: E402
-from landmix.training.task import OptimSettings, PixelTask  # noqa: E402
+from landmix.training.task import PixelTask  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from landmix.progress import Progress
     from landmix.samples import Samples
     from landmix.training.processes import Processes
+    from landmix.training.settings import Augmentation, OptimSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ def fit(
     settings: FitSettings,
     legend: Legend,
     *,
+    classes: int,
     folder: Path,
     name: str,
     processes: Processes,
@@ -99,7 +101,7 @@ def fit(
 ) -> Fitted:
     """Fit a network to the labelled pixels `training` (N,).
 
-    `validation` is only watched; `stopping` (with a constant rate) decides when to stop. The state to go on from and
+    The network learns the first `classes` of the legend. `validation` is only watched; `stopping` (with a constant rate) decides when to stop. The state to go on from and
     the table of epochs lie in `folder` as `last.ckpt` and `train.csv`; `resume` goes on from there. Raises
     `LandmixError` where all bands are constant.
     """
@@ -122,13 +124,13 @@ def fit(
     loader = crops.loader(settings.optim.batch)
     steps = len(loader)  # an epoch
     epochs = settings.optim.epochs or max(1, math.ceil(settings.optim.steps / steps))
-    counts = np.bincount(samples.labelled.index[training], minlength=len(legend))
+    counts = np.bincount(samples.labelled.index[training], minlength=classes)
     weights = torch.from_numpy(class_weights(counts, settings.balance))
     torch.manual_seed(settings.seed)
     network = Network(
         NetSpec(
             in_channels=len(channels),
-            classes=len(legend),
+            classes=classes,
             encoder=settings.encoder,
             head=settings.head,
             batch_norm=settings.batch_norm,

@@ -14,27 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.samples import Labelled
+    from landmix.training.settings import SplitSettings
 
 ALWAYS_TRAINS = -1
 """Fold of a pixel whose class has no second group to be validated on."""
-
-KINDS = ("blocks", "polygons", "files", "random", "none")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitSettings:
-    """How labelled pixels are split (`split.*`)."""
-
-    kind: str = "blocks"
-    """One of KINDS."""
-    side_m: float | None = None
-    """Side of the blocks in metres (pixels without georeference); None: chosen by `default_side`."""
-    fraction: float = 0.25
-    """Share of the labelled pixels that validates in a single split."""
-    folds: int = 1
-    """From 2 on: cross-validation, each pixel validated once."""
-    buffer_m: float | None = None
-    """Least distance in metres between training and validation; None: `default_buffer`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,3 +195,22 @@ def _random(index: NDArray[np.int16], shares: NDArray[np.float64], rng: np.rando
         for number, piece in enumerate(np.split(mine, np.round(edges * len(mine)).astype(int))):
             fold[piece] = number
     return fold
+
+
+def stopping_part(
+    labelled: Labelled, split: Split, training: NDArray[np.bool_], *, side: float, seed: int
+) -> NDArray[np.bool_]:
+    """(N,) a fifth of the training pixels, in whole polygons and blocks, on which early stopping is decided.
+
+    Raises `LandmixError` where every class has one block only.
+    """
+    numbers = np.flatnonzero(training)
+    groups = _groups(labelled.take(numbers), split.xy[numbers], "blocks", side)
+    rng = np.random.default_rng([seed, 1])
+    part = allocate(_counts(groups, labelled.index[numbers]), np.array([0.2, 0.8]), rng, trains=1)[groups]
+    stopping = np.zeros(len(labelled), np.bool_)
+    stopping[numbers[part == 0]] = True
+    if not stopping.any():
+        msg = "optim=constant stops on a part cut from the training data, but each class has one block: use optim=onecycle"
+        raise LandmixError(msg)
+    return stopping

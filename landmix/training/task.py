@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import lightning
@@ -14,28 +13,7 @@ if TYPE_CHECKING:
 
     from landmix.nn.network import Network
     from landmix.training.batches import Batch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimSettings:
-    """How the network is fitted (`optim.*`)."""
-
-    schedule: str = "onecycle"
-    """`onecycle`: up and down once over all epochs; `constant`: with early stopping on a part of the training data."""
-    epochs: int | None = None
-    """Passes over the training crops; None: `steps` decides."""
-    steps: int = 1500
-    """Optimiser steps to make about, where epochs is None."""
-    batch: int = 512
-    """Labelled pixels a step."""
-    lr: float = 6e-3
-    """Highest learning rate."""
-    weight_decay: float = 1e-2
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    label_smoothing: float = 0.0
-    patience: int = 10
-    """Epochs without progress after which `constant` stops."""
+    from landmix.training.settings import OptimSettings
 
 
 class PixelTask(lightning.LightningModule):

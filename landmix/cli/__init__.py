@@ -1,0 +1,1 @@
+"""The command line: argv, hydra, checking, exit codes. Nothing else knows hydra, omegaconf or pydantic."""

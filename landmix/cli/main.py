@@ -1,0 +1,242 @@
+"""`landmix VERB [override ...]`: find the verb, let hydra compose, run the task, end with the right exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import math
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landmix import __version__
+from landmix.cli.verbs import VERBS, Verb, usage
+from landmix.errors import LandmixError, Terminated, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from omegaconf import DictConfig
+
+    from landmix.cli.sweep import Job
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Must be set before torch is imported: threads that wait by spinning starve each other on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())  # noqa: T201
+        return 0
+    if arguments[0] == "--version":
+        print(f"landmix {__version__}")  # noqa: T201
+        return 0
+    tell = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    try:
+        with _signals():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        return _end(130, "interrupted: what is finished stays for the next run")
+    except Terminated:
+        return _end(143, "terminated: what is finished stays for the next run")
+    except UsageError as error:
+        return _end(2, str(error), tell=tell)
+    except LandmixError as error:
+        return _end(1, str(error), tell=tell)
+    except MemoryError:
+        return _end(1, "the memory is full: choose smaller tiles with tiling.core or fewer executor.workers", tell=tell)
+    except OSError as error:
+        return _end(1, f"{error.strerror or error}: {error.filename or 'a file'} could not be used", tell=tell)
+    except Exception as error:  # noqa: BLE001 - a user never sees a traceback
+        what = f"{type(error).__name__}: {error}"
+        return _end(1, f"landmix failed unexpectedly ({what}); HYDRA_FULL_ERROR=1 shows where", tell=tell)
+
+
+def _end(code: int, message: str, *, tell: bool = False) -> int:
+    """Print the last line on standard error."""
+    if tell:
+        traceback.print_exc()
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)  # noqa: T201
+    return code
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C does: by an exception that lets everything clean up."""
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str]) -> int:
+    verb = VERBS.get(arguments[0])
+    if verb is None:
+        near = difflib.get_close_matches(arguments[0], VERBS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        msg = f"there is no verb '{arguments[0]}': landmix has {', '.join(VERBS)}{hint}"
+        raise UsageError(msg)
+    return Command(verb, arguments[1:]).run()
+
+
+class Command:
+    """One verb with its arguments, run by hydra."""
+
+    def __init__(self, verb: Verb, arguments: list[str]) -> None:
+        from landmix.cli.quoting import quote_paths  # noqa: PLC0415 - hydra is not wanted for --version
+
+        self.verb = verb
+        self.arguments = quote_paths(arguments)
+        self.sweep_root: Path | None = None
+        self.jobs: list[Job] = []
+        self.multirun = False
+        self.failed: list[BaseException] = []
+
+    def run(self) -> int:
+        """Compose and run; hydra's and OmegaConf's complaints become usage errors."""
+        from hydra.errors import HydraException  # noqa: PLC0415
+        from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+        self._check_flags()
+        try:
+            with tempfile.TemporaryDirectory(prefix="landmix-") as scratch:
+                self._hydra(scratch)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UsageError(self._explain(error)) from error
+        finally:
+            if self.jobs and self.sweep_root is not None:
+                from landmix.cli.sweep import write_sweep  # noqa: PLC0415
+
+                write_sweep(self.sweep_root, self.jobs)
+        if len(self.failed) > 1 or (self.failed and self.multirun):
+            msg = f"{len(self.failed)} of {len(self.jobs)} jobs failed, the first because: {self.failed[0]}"
+            every_usage = len(self.failed) == len(self.jobs) and all(isinstance(e, UsageError) for e in self.failed)
+            raise UsageError(msg) if every_usage else LandmixError(msg)
+        if self.failed:
+            raise self.failed[0]
+        return 0
+
+    def _check_flags(self) -> None:
+        """Let hydra's own parser judge the flags, silently."""
+        from hydra._internal.utils import get_args_parser  # noqa: PLC0415
+
+        complaint = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
+                parsed = get_args_parser().parse_args(self.arguments)
+        except SystemExit as error:
+            if error.code:
+                last = complaint.getvalue().strip().splitlines()[-1]
+                msg = f"{last.rpartition('error: ')[2]} (landmix {self.verb.name} --help shows what it takes)"
+                raise UsageError(msg) from None
+            return
+        self.multirun = bool(parsed.multirun)
+        stray = [o for o in parsed.overrides if "=" not in o and not o.startswith("~")]
+        if stray:
+            msg = f"'{stray[0]}' is no setting: write NAME=VALUE (landmix {self.verb.name} --help shows which)"
+            raise UsageError(msg)
+
+    def _hydra(self, scratch: str) -> None:
+        """hydra writes nothing of its own: no run folder, log file or .hydra; a sweep's leftovers go to `scratch`."""
+        import hydra  # noqa: PLC0415
+
+        from landmix.cli.config import config_folder  # noqa: PLC0415
+
+        quiet = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
+        quiet += [f"hydra.sweep.dir='{scratch.replace(os.sep, '/')}'", "hydra.sweep.subdir=."]
+        before = os.environ.get("HYDRA_FULL_ERROR"), sys.argv
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of being printed
+        sys.argv = [f"landmix {self.verb.name}", *self.arguments, *quiet]
+        try:
+            hydra.main(version_base="1.3", config_path=config_folder(), config_name=self.verb.name)(self._job)()
+        finally:
+            sys.argv = before[1]
+            if before[0] is None:
+                del os.environ["HYDRA_FULL_ERROR"]
+
+    def _job(self, config: DictConfig) -> Any:
+        """What hydra calls for each job. Errors are kept: hydra would print lines of its own about them."""
+        from landmix.cli.config import settings_from  # noqa: PLC0415
+        from landmix.cli.console import console  # noqa: PLC0415
+
+        if self.multirun:
+            return self._sweep_job(config)
+        try:
+            settings = settings_from(config, self.verb.settings_class())
+            return self.verb.task()(settings, console(settings.progress))
+        except Exception as error:  # noqa: BLE001 - raised again when hydra is done
+            self.failed.append(error)
+            return None
+
+    def _sweep_job(self, config: DictConfig) -> Any:
+        from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
+        from omegaconf import OmegaConf  # noqa: PLC0415
+
+        from landmix.cli.config import settings_from  # noqa: PLC0415
+        from landmix.cli.console import console  # noqa: PLC0415
+        from landmix.cli.sweep import Job, folder_name, swept  # noqa: PLC0415
+
+        start = time.monotonic()
+        differing = swept(list(HydraConfig.get().overrides.task), self.arguments)
+        figure, error = float("nan"), None
+        try:
+            settings = settings_from(config, self.verb.settings_class())
+            self.sweep_root = Path(settings.out_dir)
+            OmegaConf.update(config, "out_dir", str(self.sweep_root / folder_name(differing)))
+            settings = settings_from(config, self.verb.settings_class())
+            progress = console(settings.progress)
+            progress.say(f"job {len(self.jobs) + 1}: {', '.join(differing)}")
+            figure = self.verb.task()(settings, progress)
+        except Exception as problem:  # noqa: BLE001 - one failed job does not stop the rest
+            self.failed.append(problem)
+            error = " ".join(str(problem).split())
+            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        finally:
+            self.jobs.append(
+                Job(
+                    overrides=",".join(differing),
+                    out_dir=str(config.get("out_dir")) if not error or self.sweep_root else "",
+                    status="failed" if error else "done",
+                    macro_f1=None if figure is None or math.isnan(figure) else figure,
+                    seconds=round(time.monotonic() - start, 2),
+                    error=error,
+                )
+            )
+        return figure
+
+    def _explain(self, error: Exception) -> str:
+        """hydra's complaint in one sentence, with near names."""
+        from hydra import compose, initialize_config_dir  # noqa: PLC0415
+        from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
+        from hydra.errors import MissingConfigException  # noqa: PLC0415
+
+        from landmix.cli.config import config_folder, near_keys  # noqa: PLC0415
+
+        text = " ".join(str(error).split())
+        options = getattr(error, "options", None) if isinstance(error, MissingConfigException) else None
+        if options:
+            wanted = str(error.missing_cfg_file or "")
+            near = difflib.get_close_matches(wanted.rsplit("/", 1)[-1], options, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            return f"there is no {wanted.replace('/', '=')}: choose one of {', '.join(options)}{hint}"
+        unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+        if unknown is None:
+            return text
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(config_folder(), version_base="1.3"):
+            near = near_keys(unknown[1], compose(self.verb.name))
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        return f"landmix {self.verb.name} has no setting '{unknown[1]}'{hint}"

@@ -1,0 +1,74 @@
+"""Any file name on the command line: values of path keys are quoted before hydra parses them."""
+
+from __future__ import annotations
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+PATH_KEYS = frozenset(
+    {
+        "data.scenes",
+        "data.labels",
+        "data.legend",
+        "data.validation.scenes",
+        "data.validation.labels",
+        "scenes",
+        "model",
+        "map",
+        "reference",
+        "legend",
+        "path",
+        "out",
+        "out_dir",
+        "quicklook",
+        "scene",
+    }
+)
+"""Keys whose values are taken literally, unless they begin like a list, a mapping or a quoted text."""
+
+
+def quote_paths(arguments: list[str]) -> list[str]:
+    """Quote the values of path keys where hydra would read them as anything but that very text.
+
+    >>> quote_paths(["scenes=/data/Jürgen (1), a=b.tif", "seed=1,2"])
+    ["scenes='/data/Jürgen (1), a=b.tif'", 'seed=1,2']
+    """
+    return [_quoted(argument) for argument in arguments]
+
+
+def _quoted(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or key.lstrip("+") not in PATH_KEYS or not value or value[0] in "[{'\"":
+        return argument
+    if key == "scene" and not any(mark in value for mark in "/\\."):
+        return argument  # the group scene=default, not the file of another verb
+    return argument if _plain(argument, value) else f"{key}={_as_text(value)}"
+
+
+def _plain(argument: str, value: str) -> bool:
+    """Whether hydra reads the value as exactly this text."""
+    if "${" in value:
+        return False
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return not override.is_sweep_override() and override.value() == value
+
+
+def _as_text(value: str) -> str:
+    """The value as a quoted text of hydra's grammar, which doubles backslashes only before quotes and at the end."""
+    body = value.replace("${", "\\${") if "${" in value else value
+    pieces = []
+    backslashes = 0
+    for character in body:
+        if character == "\\":
+            backslashes += 1
+            continue
+        if character == "'":
+            pieces.append("\\" * (2 * backslashes) + "\\'")
+        else:
+            pieces.append("\\" * backslashes + character)
+        backslashes = 0
+    pieces.append("\\" * (2 * backslashes))
+    return "'" + "".join(pieces) + "'"

@@ -1,0 +1,52 @@
+"""Legends written by users: YAML or CSV with value, name and colour."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from landmix.core.legend import Legend, LegendClass, colors_for
+from landmix.errors import LandmixError
+
+
+def read_legend(path: str) -> Legend:
+    """Read a legend file: rows (CSV) or a list of mappings (YAML) with `value`, `name` and, if wanted, `color`.
+
+    Raises `LandmixError` that names the file for anything else.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text.splitlines())) if path.lower().endswith(".csv") else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = f"cannot read the legend {path}: {error}"
+        raise LandmixError(msg) from error
+    rows = rows.get("classes", rows) if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        msg = f"the legend {path} must be a list of classes with value, name and color"
+        raise LandmixError(msg)
+    try:
+        return make_legend([_class(row) for row in rows])
+    except (KeyError, TypeError, ValueError) as error:
+        missing = f"a class without {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"the legend {path} cannot be used: {missing}"
+        raise LandmixError(msg) from error
+
+
+def _class(row: dict[str, Any]) -> tuple[int, str, str | None]:
+    color = row.get("color") or row.get("colour") or None
+    return int(row["value"]), str(row["name"]).strip(), None if color is None else str(color).strip().lower()
+
+
+def make_legend(classes: list[tuple[int, str, str | None]]) -> Legend:
+    """A legend from (value, name, colour or None), ordered by value; missing colours are chosen."""
+    ordered = sorted(classes, key=lambda c: c[0])
+    chosen = colors_for([name for _, name, _ in ordered])
+    return Legend(
+        tuple(
+            LegendClass(value=value, name=name, color=color or spare)
+            for (value, name, color), spare in zip(ordered, chosen, strict=True)
+        )
+    )

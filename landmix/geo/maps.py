@@ -1,0 +1,93 @@
+"""Reading finished class maps."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as RasterioWindow
+
+from landmix.core.tiling import Tiling
+from landmix.errors import LandmixError
+from landmix.geo.grid import Grid
+from landmix.geo.opening import open_raster
+from landmix.geo.pam import category_names
+from landmix.geo.scene import band_validity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TILE = 1024
+
+
+class MapReader:
+    """A class map of one integer band; use as a context manager."""
+
+    def __init__(self, path: str) -> None:
+        """Open the map `path`. Raises `LandmixError` where it is no class map."""
+        self.path = path
+        self._dataset = open_raster(path)
+        self.grid = Grid.of(self._dataset)
+        self.tags: dict[str, str] = self._dataset.tags()
+        self.names = category_names(Path(path))
+        self.colors = self._colors()
+        if self._dataset.count != 1 or np.dtype(self._dataset.dtypes[0]).kind not in "ui":
+            msg = f"a class map has one band of whole numbers, but {path} has {self._dataset.count} of type"
+            msg += f" {self._dataset.dtypes[0]}"
+            self._dataset.close()
+            raise LandmixError(msg)
+
+    def __enter__(self) -> MapReader:  # noqa: PYI034 - Self would say no more
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dataset.close()
+
+    def _colors(self) -> dict[int, str]:
+        try:
+            table = self._dataset.colormap(1)
+        except ValueError:
+            return {}
+        return {value: f"#{r:02x}{g:02x}{b:02x}" for value, (r, g, b, _) in table.items()}
+
+    def valid(self, values: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Which values are a class, same shape."""
+        return band_validity(values, self._dataset.nodata)
+
+    def _read(self, row: int, col: int, height: int, width: int) -> NDArray[np.integer]:
+        try:
+            window = RasterioWindow(col, row, width, height)
+            values: NDArray[np.integer] = self._dataset.read(1, window=window)
+        except (RasterioError, SystemError) as error:
+            msg = f"cannot read the map {self.path}: the file is damaged ({error})"
+            raise LandmixError(msg) from error
+        return values
+
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """Pixels of the whole map by class value, without nodata."""
+        counts: dict[int, int] = {}
+        for tile in Tiling(core=_TILE).tiles(self.grid.window):
+            w = tile.write
+            values = self._read(w.row, w.col, w.height, w.width)
+            found, times = np.unique(values[self.valid(values)], return_counts=True)
+            for value, number in zip(found.tolist(), times.tolist(), strict=True):
+                counts[value] = counts.get(value, 0) + number
+        return counts
+
+    def values_at(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Map values (N,) at pixels (N,), (N,); each part of the map is read once."""
+        values = np.empty(len(rows), self._dataset.dtypes[0])
+        across = -(-self.grid.width // _TILE)
+        tile_of = rows // _TILE * across + cols // _TILE
+        order = np.argsort(tile_of, kind="stable")
+        for piece in np.split(order, np.flatnonzero(np.diff(tile_of[order])) + 1):
+            if not len(piece):
+                continue
+            row, col = rows[piece[0]] // _TILE * _TILE, cols[piece[0]] // _TILE * _TILE
+            height, width = min(_TILE, self.grid.height - row), min(_TILE, self.grid.width - col)
+            values[piece] = self._read(int(row), int(col), int(height), int(width))[rows[piece] - row, cols[piece] - col]
+        return values

@@ -1,0 +1,1 @@
+"""One plain function a verb; the command line only calls them."""

@@ -1,0 +1,141 @@
+"""landmix evaluate: a finished map against reference labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.core.legend import Legend
+from landmix.errors import LandmixError
+from landmix.files import file_hash, is_remote, make_folder, write_json, write_text
+from landmix.geo.ground import pixel_size
+from landmix.geo.legends import make_legend, read_legend
+from landmix.geo.maps import MapReader
+from landmix.geo.paths import entries
+from landmix.geo.scene import open_scene
+from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
+from landmix.report.page import EvaluateReport, evaluate_page
+from landmix.tasks.tables import accuracy_table
+
+if TYPE_CHECKING:
+    from landmix.progress import Progress
+    from landmix.tasks.settings import EvaluateSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    confusion: Confusion
+    mapped: dict[int, int]
+    """Pixels of the whole map by class value."""
+
+
+def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
+    """Compare a map with labels; returns the content of `accuracy.json`.
+
+    Raises `LandmixError` where the two do not meet.
+    """
+    scene = open_scene([settings.map], Path(settings.map).stem)
+    files = [path for entry in entries(settings.reference, "reference") for path in entry.files]
+    ignored = settings.ignore if isinstance(settings.ignore, list) else [settings.ignore]
+    labels = LabelSettings(
+        field=settings.field,
+        layer=settings.layer,
+        ignore=None if settings.ignore is None else frozenset(key for key in ignored if key is not None),
+    )
+    heard: list[str] = []
+    reference = label_scenes([scene], files, labels, progress)
+    with MapReader(settings.map) as reader:
+        tags = reader.tags
+        legend = _legend(settings, reader)
+        compared = _compare(reader, legend, classes_beside(legend, reference), reference)
+        pixel = pixel_size(reader.grid)
+    if _is_training_data(tags, files):
+        heard.append("the reference is the model's own training data: these figures flatter")
+    if not compared.confusion.n:
+        msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}"
+        raise LandmixError(msg)
+    for text in heard:
+        progress.warn(text)
+    return _write(settings, compared, files, heard, pixel, progress)
+
+
+def _legend(settings: EvaluateSettings, reader: MapReader) -> Legend:
+    """The map's own legend, a legend file, or the bare values."""
+    if settings.legend is not None:
+        return read_legend(settings.legend)
+    values = sorted(reader.counts)
+    if not values:
+        msg = f"the map {settings.map} holds nothing but nodata"
+        raise LandmixError(msg)
+    known = sorted(set(reader.names) | set(values))
+    return make_legend([(v, reader.names.get(v, str(v)), reader.colors.get(v)) for v in known])
+
+
+def _compare(reader: MapReader, legend: Legend, classes: Classes, reference: LabelledScenes) -> _Compared:
+    (pixels,) = reference.pixels
+    labelled = classes.labelled(reference.pixels)
+    values = reader.values_at(labelled.rows, labelled.cols)
+    valid = reader.valid(values)
+    full = _with_map_values(classes.legend, values[valid])
+    counts = count_pairs(labelled.index[valid], full.encode(values[valid]), len(full))
+    return _Compared(
+        confusion=Confusion(classes=full.classes, counts=counts, unmapped=int((~valid).sum())),
+        mapped=reader.counts,
+    )
+
+
+def _with_map_values(legend: Legend, values: np.ndarray) -> Legend:
+    """The legend with classes for map values that it lacks."""
+    unknown = sorted(set(np.unique(values).tolist()) - set(legend.values))
+    added = make_legend([(value, f"value {value}", "#7f7f7f") for value in unknown]).classes if unknown else ()
+    return Legend((*legend.classes, *added))
+
+
+def _is_training_data(tags: dict[str, str], files: list[str]) -> bool:
+    """Whether a reference file is one of those that the map's model was trained on, by its bytes."""
+    try:
+        trained = set(json.loads(tags.get("LANDMIX_TRAINING_LABELS", "[]")))
+    except (ValueError, TypeError):
+        return False
+    return bool(trained & {file_hash(path) for path in files if not is_remote(path)})
+
+
+def _write(
+    settings: EvaluateSettings,
+    compared: _Compared,
+    files: list[str],
+    warnings: list[str],
+    pixel: tuple[float, float] | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    figures = {
+        **compared.confusion.to_json(),
+        "map": Path(settings.map).name,
+        "reference": [Path(path).name for path in files],
+        "warnings": warnings,
+    }
+    folder = Path(settings.out_dir)
+    make_folder(folder)
+    mapped = np.array([compared.mapped.get(c.value, 0) for c in compared.confusion.classes])
+    page = evaluate_page(
+        EvaluateReport(
+            title=f"Accuracy of {Path(settings.map).name}",
+            map_name=Path(settings.map).name,
+            reference_name=", ".join(Path(path).name for path in files),
+            confusion=compared.confusion,
+            warnings=warnings,
+            facts=[("Unmapped reference pixels", f"{compared.confusion.unmapped:,}")],
+            mapped=mapped,
+            pixel_m2=None if pixel is None else pixel[0] * pixel[1],
+        )
+    )
+    write_text(folder / "report.html", page)
+    write_json(folder / "accuracy.json", figures)
+    progress.say(accuracy_table(figures))
+    progress.say(f"accuracy.json, report.html are in {folder}")
+    return figures

@@ -1,0 +1,143 @@
+"""landmix predict: a model and scenes in, a map a scene out."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landmix import bundle as bundles
+from landmix.classify.plan import PredictSettings
+from landmix.classify.prepare import plan_scene
+from landmix.classify.run import classify
+from landmix.errors import LandmixError, UsageError
+from landmix.files import make_folder, write_json
+from landmix.geo.paths import entries
+from landmix.geo.scene import ReadOptions
+from landmix.predictor import choose_device
+
+if TYPE_CHECKING:
+    from landmix.bundle import Bundle
+    from landmix.geo.paths import Entry
+    from landmix.progress import Progress
+    from landmix.tasks.settings import PredictTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of `predict.json`."""
+
+    scene: str
+    map: str
+    status: str
+    """`done`, `kept` (it was finished already) or `failed`."""
+    seconds: float
+    megapixels: float | None
+    warnings: list[str]
+    error: str | None
+
+
+def predict(task: PredictTask, progress: Progress) -> None:
+    """Classify scenes into `task.out_dir`; one bad scene does not stop the others.
+
+    Raises `LandmixError` at the end if any scene failed, `UsageError` before any work where names collide.
+    """
+    bundle = bundles.load(task.model)
+    found = entries(task.scenes, "scenes")
+    folder = Path(task.out_dir)
+    _check_names(found, folder)
+    settings = _settings(task)
+    make_folder(folder)
+    rows = []
+    for number, entry in enumerate(found, start=1):
+        rows.append(_one(bundle, entry, folder, task, settings, progress))
+        # after each scene: a run that is killed has said what it did
+        write_json(folder / "predict.json", [asdict(row) for row in rows])
+        _say(rows[-1], number, len(found), progress)
+    failed = [row for row in rows if row.status == "failed"]
+    if failed:
+        more = f"{len(failed)} of {len(rows)} scenes failed (see {folder / 'predict.json'}): " if len(rows) > 1 else ""
+        raise LandmixError(more + str(failed[0].error))
+
+
+def _check_names(found: list[Entry], folder: Path) -> None:
+    """Every scene needs an output name of its own, and no output may be an input."""
+    stems = [entry.stem.casefold() for entry in found]  # Windows and macOS do not tell case apart
+    doubled = sorted({entry.stem for entry in found if stems.count(entry.stem.casefold()) > 1})
+    if doubled:
+        msg = f"two scenes would write {doubled[0]}.tif: give one another name with {{name: ..., path: ...}}"
+        raise UsageError(msg)
+    for entry in found:
+        target = folder / f"{entry.stem}.tif"
+        for path in entry.files:
+            if target.exists() and Path(path).exists() and target.samefile(path):
+                msg = f"the map {target} would replace its own input: choose another out_dir"
+                raise UsageError(msg)
+
+
+def _settings(task: PredictTask) -> PredictSettings:
+    device = choose_device(task.device).type
+    bf16 = task.precision == "bf16" or (task.precision == "auto" and device == "cuda")
+    return PredictSettings(
+        outputs=tuple(task.outputs),
+        dtype=task.dtype,
+        precision="bf16" if bf16 else "fp32",
+        device=device,
+        tile=task.tiling.core,
+    )
+
+
+def _read_options(bundle: Bundle, task: PredictTask) -> ReadOptions:
+    """As the training scenes were read, unless the user says otherwise."""
+    said = {key: value for key, value in asdict(task.scene).items() if value is not None}
+    return ReadOptions(**{**bundle.scene, **said})
+
+
+def _one(
+    bundle: Bundle, entry: Entry, folder: Path, task: PredictTask, settings: PredictSettings, progress: Progress
+) -> Row:
+    start = time.monotonic()
+    heard = _Heard(progress)
+    target = folder / f"{entry.stem}.tif"
+    megapixels, status, error = None, "failed", None
+    try:
+        plan = plan_scene(bundle, entry, target, settings, options=_read_options(bundle, task), progress=heard)
+        megapixels = plan.scene.grid.window.size / 1e6
+        workers = task.executor.workers or (os.cpu_count() or 1)
+        status = classify(plan, bundle, workers=workers, overwrite=task.overwrite, progress=heard)
+    except LandmixError as problem:
+        error = str(problem)
+    return Row(
+        scene=", ".join(entry.files),
+        map=str(target),
+        status=status,
+        seconds=round(time.monotonic() - start, 3),
+        megapixels=megapixels,
+        warnings=heard.warnings,
+        error=error,
+    )
+
+
+class _Heard:
+    """Passes everything on and keeps the warnings for `predict.json`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.warnings: list[str] = []
+        self.say, self.step = progress.say, progress.step
+
+    def warn(self, text: str) -> None:
+        """Pass it on and keep it."""
+        self.warnings.append(text)
+        self._progress.warn(text)
+
+
+def _say(row: Row, number: int, total: int, progress: Progress) -> None:
+    what: dict[str, Any] = {
+        "done": f"{row.map}: {row.megapixels or 0:.2f} Mpx in {row.seconds:.1f} s",
+        "kept": f"{row.map} is done already",
+        "failed": f"{row.scene}: failed: {row.error}",
+    }
+    progress.say((f"[{number}/{total}] " if total > 1 else "") + what[row.status])

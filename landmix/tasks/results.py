@@ -1,0 +1,231 @@
+"""What a training run leaves behind: figures, a page, a table, and the model file's content."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+import torch
+import yaml
+
+from landmix import __version__
+from landmix.accuracy.confusion import Confusion
+from landmix.bundle import Bundle
+from landmix.files import file_hash
+from landmix.report.page import Spectra, TrainReport, train_page
+from landmix.report.places import Places
+from landmix.tasks.tables import accuracy_table
+from landmix.training.statistics import class_statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from landmix.tasks.settings import TrainSettings
+    from landmix.training.fit import Fitted
+    from landmix.training.prepare import Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """A finished training run."""
+
+    settings: TrainSettings
+    data: Prepared
+    fitted: Fitted
+    trained: NDArray[np.bool_]
+    """(N,) the labelled pixels that the model was trained on."""
+    folds: list[Confusion]
+    """A fold; empty without validation."""
+    notes: list[str]
+    device: str
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Of the validation part."""
+        figure = self.metrics["macro_f1"]
+        return None if figure is None else float(figure)
+
+    @cached_property
+    def confusion(self) -> Confusion:
+        """Over all folds."""
+        count = len(self.data.legend)
+        counts = sum((fold.counts for fold in self.folds), np.zeros((count, count), np.int64))
+        return Confusion(classes=self.data.legend.classes, counts=counts)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """`metrics.json`: figures of the validation part, and how it was chosen."""
+        counts = np.bincount(self.data.samples.labelled.index[self.trained], minlength=len(self.data.legend))
+        return {
+            **self.confusion.to_json(),
+            "split": self._split(),
+            "distance_m": self._distance(),
+            "folds": [_row(i, fold) for i, fold in enumerate(self.folds, start=1)] if len(self.folds) > 1 else [],
+            "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},
+            "warnings": self.notes,
+        }
+
+    def _split(self) -> dict[str, Any]:
+        split, wanted = self.data.split, self.settings.split
+        if self.data.own_validation is not None:
+            names = [scene.name for scene in self.data.own_validation.scenes]
+            return {"kind": "own", "scenes": names}
+        kept: dict[str, Any] = {"kind": wanted.kind, "seed": self.settings.seed}
+        if split.folds:
+            kept |= {"folds": split.folds} if split.folds > 1 else {"fraction": wanted.fraction}
+            kept |= {"side_m": split.side, "buffer_m": split.buffer}
+        return kept
+
+    def _distance(self) -> dict[str, float] | None:
+        """How far validation pixels lie from the nearest training pixel; None without ground or validation."""
+        if not all(scene.grid.georeferenced for scene in self.data.training.scenes):
+            return None
+        split = self.data.split
+        distances = np.concatenate([split.distances(fold) for fold in range(split.folds)] or [np.empty(0)])
+        if not len(distances):
+            return None
+        return {name: float(f(distances)) for name, f in (("min", np.min), ("median", np.median), ("max", np.max))}
+
+    def bundle(self) -> Bundle:
+        """The content of `model.ckpt`."""
+        samples, fitted = self.data.samples, self.fitted
+        channels = fitted.channels.tolist()
+        return Bundle(
+            net=fitted.network.spec,
+            bands=samples.bands.take(channels),
+            band_count=self.data.band_count,
+            nodata=tuple(_first([values[i] for values in samples.nodata]) for i in channels),
+            normalise=fitted.normalise,
+            legend=self.data.learnt,
+            weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
+            scene=asdict(self.settings.scene),
+            training=self._training(),
+            accuracy=self.metrics,
+        )
+
+    def _training(self) -> dict[str, Any]:
+        training = self.data.training
+        return {
+            "scenes": [{"name": _last(path), "sha256": file_hash(path)} for path in training.files],
+            "labels": [{"name": _last(path), "sha256": file_hash(path)} for path in training.labelled.files],
+            "bands_left_out": list(self.left_out),
+            "seed": self.settings.seed,
+            "epochs": len(self.fitted.history),
+            "settings": {"optim": asdict(self.settings.optim), "augment": asdict(self.settings.data.augment)},
+            "versions": versions(),
+        }
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Bands of the scenes that the network does not see: all nodata, or constant."""
+        names = self.data.samples.bands.names
+        constant = [name for i, name in enumerate(names) if i not in self.fitted.channels]
+        return (*self.data.left_out, *constant)
+
+    def page(self, config: dict[str, Any]) -> str:
+        """`report.html`."""
+        samples, legend = self.data.samples, self.data.learnt
+        statistics = class_statistics(samples, self.trained, len(legend))
+        seen = self.fitted.channels
+        return train_page(
+            TrainReport(
+                title=f"Training of {self.settings.out_dir}",
+                legend=legend,
+                bands=samples.bands.take(seen.tolist()),
+                metrics=self.metrics,
+                confusion=self.confusion if self.folds else None,
+                warnings=self.notes,
+                history=self.fitted.history,
+                spectra=Spectra(mean=statistics.mean[:, seen], std=statistics.std[:, seen]),
+                places=self._places(),
+                folds=self.metrics["folds"],
+                settings=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+                facts=self._facts(),
+            )
+        )
+
+    def _places(self) -> list[Places]:
+        """Where the pixels of the first fold lie."""
+        labelled, split = self.data.samples.labelled, self.data.split
+        part = np.full(len(labelled), 2, np.int8)
+        part[split.training(0) if split.folds else self.trained] = 0
+        part[split.validation(0)] = 1
+        scenes = [*self.data.training.scenes]
+        scenes += self.data.own_validation.scenes if self.data.own_validation else ()
+        places = []
+        for number, scene in enumerate(scenes):
+            here = labelled.scene == number
+            shape = (scene.grid.height, scene.grid.width)
+            places.append(
+                Places(name=scene.name, shape=shape, rows=labelled.rows[here], cols=labelled.cols[here], part=part[here])
+            )
+        return places
+
+    def _facts(self) -> list[tuple[str, str]]:
+        training, net = self.data.training, self.fitted.network
+        parameters = sum(p.numel() for p in net.parameters())
+        facts = [
+            ("Scenes", ", ".join(scene.name for scene in training.scenes)),
+            ("Labels", ", ".join(dict.fromkeys(map(_last, training.labelled.files)))),
+            ("Training pixels", ", ".join(f"{name} {n:,}" for name, n in self.metrics["trained_on"].items())),
+            ("Bands", str(len(self.fitted.channels))),
+        ]
+        if self.left_out:
+            facts.append(("Bands left out (nodata or constant)", ", ".join(self.left_out)))
+        return [
+            *facts,
+            ("Network", f"{parameters:,} parameters, sees {2 * net.margin + 1} x {2 * net.margin + 1} pixels"),
+            ("Epochs", str(len(self.fitted.history))),
+            ("Seed", str(self.settings.seed)),
+            ("Device", self.device),
+            ("Versions", ", ".join(f"{name} {number}" for name, number in versions().items())),
+        ]
+
+    def table(self) -> str:
+        """What the console shows at the end."""
+        lines = []
+        if self.left_out:
+            lines.append(f"bands left out (nodata or constant): {', '.join(self.left_out)}")
+        if not self.folds:
+            return "\n".join([*lines, "no validation part (split.kind=none)"])
+        if len(self.folds) > 1:
+            rows = self.metrics["folds"]
+            lines += [
+                f"fold {row['fold']}: overall accuracy {row['overall_accuracy']:.3f}, macro F1 {row['macro_f1']:.3f},"
+                f" {row['n']} pixels"
+                for row in rows
+            ]
+            figures = {key: np.array([row[key] for row in rows]) for key in ("overall_accuracy", "macro_f1")}
+            lines.append(
+                "mean of folds: "
+                + ", ".join(f"{key.replace('_', ' ')} {f.mean():.3f} ± {f.std(ddof=1):.3f}" for key, f in figures.items())
+            )
+        return "\n".join([*lines, accuracy_table(self.metrics)])
+
+
+def versions() -> dict[str, str]:
+    """What computed the model."""
+    return {
+        "landmix": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "rasterio": rasterio.__version__,
+    }
+
+
+def _row(number: int, fold: Confusion) -> dict[str, Any]:
+    figures = fold.to_json()
+    return {"fold": number, **{key: figures[key] for key in ("overall_accuracy", "macro_f1", "kappa", "n")}}
+
+
+def _first(values: list[float | None]) -> float | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _last(path: str) -> str:
+    """A file's name without its folders, on any system."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]

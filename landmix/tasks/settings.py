@@ -1,0 +1,213 @@
+"""What can be set of each task; the command line fills these from `conf/`, anybody else by hand.
+
+Values are checked where they are made: a setting that exists is valid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from landmix.geo.scene import ReadOptions
+from landmix.nn.spec import EncoderSpec, HeadSpec
+from landmix.training.settings import Augmentation, OptimSettings, SplitSettings
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationSettings:
+    """The user's own validation part (`data.validation.*`)."""
+
+    scenes: Any = None
+    labels: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Scenes, labels, and what is taken from them (`data.*`)."""
+
+    scenes: Any
+    labels: Any = None
+    field: str | None = None
+    layer: str | None = None
+    legend: str | None = None
+    ignore: list[str | int] | str | int | None = None
+    pairing: Literal["stem", "order"] = "stem"
+    bands: list[str | int] | None = None
+    balance: Literal["none", "sqrt", "full"] = "sqrt"
+    memory_gb: float = 4.0
+    validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.memory_gb < 0:
+            msg = f"data.memory_gb cannot be below 0, but is {self.memory_gb}"
+            raise ValueError(msg)
+        if self.bands is not None and not self.bands:
+            msg = "data.bands must name at least one band"
+            raise ValueError(msg)
+
+    @property
+    def ignored(self) -> frozenset[str | int] | None:
+        """The values that mean unlabelled, if any are given."""
+        if self.ignore is None:
+            return None
+        return frozenset(self.ignore if isinstance(self.ignore, list) else [self.ignore])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSettings:
+    """The network, less what follows from the data (`net.*`)."""
+
+    encoder: EncoderSpec = dataclasses.field(default_factory=EncoderSpec)
+    head: HeadSpec = dataclasses.field(default_factory=HeadSpec)
+    batch_norm: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerSettings:
+    """Processes that train together (`trainer.*`)."""
+
+    devices: int | None = None
+    num_nodes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.num_nodes < 1 or (self.devices is not None and self.devices < 1):
+            msg = "trainer.devices and trainer.num_nodes must be at least 1"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggerSettings:
+    """Where figures go besides `train.csv` (`logger.*`)."""
+
+    name: Literal["csv", "tensorboard", "mlflow", "wandb"] = "csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """`landmix train`."""
+
+    data: DataSettings
+    out_dir: str
+    scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    split: SplitSettings = dataclasses.field(default_factory=SplitSettings)
+    net: NetSettings = dataclasses.field(default_factory=NetSettings)
+    optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
+    trainer: TrainerSettings = dataclasses.field(default_factory=TrainerSettings)
+    logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
+    seed: int = 0
+    device: Device = "auto"
+    precision: Precision = "auto"
+    refit: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            msg = f"seed must be at least 0, not {self.seed}"
+            raise ValueError(msg)
+        if self.resume and self.overwrite:
+            msg = "resume=true goes on and overwrite=true begins anew: choose one"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOverrides:
+    """`scene.*` of predict; None: as the training scenes were read."""
+
+    scale: Literal["auto", "tiff", "none"] | None = None
+    allow_vrt: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TilingSettings:
+    """`tiling.*`."""
+
+    core: int = 512
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.core <= 16384:  # noqa: PLR2004
+            msg = f"tiling.core must lie between 16 and 16384 pixels, not {self.core}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSettings:
+    """`executor.*`."""
+
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            msg = f"executor.workers must be at least 1, not {self.workers}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictTask:
+    """`landmix predict`."""
+
+    model: str
+    scenes: Any
+    out_dir: str
+    scene: ReadOverrides = dataclasses.field(default_factory=ReadOverrides)
+    tiling: TilingSettings = dataclasses.field(default_factory=TilingSettings)
+    executor: ExecutorSettings = dataclasses.field(default_factory=ExecutorSettings)
+    outputs: list[Literal["classes", "confidence", "probabilities", "gap"]] = dataclasses.field(default_factory=lambda: ["classes"])
+    dtype: Literal["uint8", "float32"] = "uint8"
+    device: Device = "auto"
+    precision: Precision = "auto"
+    overwrite: bool = False
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if "classes" not in self.outputs:
+            msg = "outputs must hold classes; the others are written beside them"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSettings:
+    """`landmix evaluate`."""
+
+    map: str
+    reference: Any
+    out_dir: str
+    field: str | None = None
+    layer: str | None = None
+    ignore: list[str | int] | str | int | None = None
+    legend: str | None = None
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectSettings:
+    """`landmix inspect`."""
+
+    path: Any
+    scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    format: Literal["table", "json"] = "table"
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """`landmix demo`."""
+
+    out_dir: str = "data/demo"
+    net: NetSettings = dataclasses.field(default_factory=NetSettings)
+    optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
+    seed: int = 0
+    size: int = 1024
+    device: Device = "auto"
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 256 <= self.size <= 8192:  # noqa: PLR2004
+            msg = f"size must lie between 256 and 8192 pixels, not {self.size}"
+            raise ValueError(msg)

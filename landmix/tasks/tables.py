@@ -1,0 +1,24 @@
+"""Figures as text for the console."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def accuracy_table(figures: dict[str, Any]) -> str:
+    """A row a class, and the overall figures under them."""
+    width = max(len("class"), *(len(row["name"]) for row in figures["classes"]))
+    lines = [f"{'class':{width}}  {'producer':>8}  {'user':>6}  {'F1':>6}  {'support':>8}  {'mapped':>8}"]
+    lines += [
+        f"{row['name']:{width}}  {share(row['producers_accuracy']):>8}  {share(row['users_accuracy']):>6}"
+        f"  {share(row['f1']):>6}  {row['support']:>8}  {row['mapped']:>8}"
+        for row in figures["classes"]
+    ]
+    overall = ("overall_accuracy", "balanced_accuracy", "kappa", "macro_f1", "mean_iou")
+    lines.append(", ".join(f"{name.replace('_', ' ')} {share(figures[name])}" for name in overall))
+    return "\n".join(lines)
+
+
+def share(figure: float | None) -> str:
+    """A fraction with three digits, a dash where it is unknown."""
+    return "-" if figure is None else f"{figure:.3f}"

@@ -1,0 +1,253 @@
+"""landmix train: scenes and labels in, a model out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landmix import bundle as bundles
+from landmix.accuracy.confusion import Confusion
+from landmix.errors import LandmixError
+from landmix.files import write_json, write_text
+from landmix.labelling import LabelSettings
+from landmix.nn.network import Network
+from landmix.nn.spec import NetSpec
+from landmix.predictor import choose_device
+from landmix.progress import Silent
+from landmix.tasks.results import Results
+from landmix.training.fit import Fitted, FitSettings, fit
+from landmix.training.folder import RunFolder
+from landmix.training.loggers import check_logger, make_logger
+from landmix.training.prepare import Part, Prepared, Source, choose_bands, open_part, prepare
+from landmix.training.processes import Processes, join
+from landmix.training.split import default_side, stopping_part
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from landmix.progress import Progress
+    from landmix.tasks.settings import TrainSettings
+
+
+def train(settings: TrainSettings, progress: Progress) -> float | None:
+    """Train a model; returns the macro F1 of its validation part (None without one).
+
+    Writes into `settings.out_dir`. Raises `LandmixError` for what the user can mend.
+    """
+    device = choose_device(settings.device).type
+    processes = join(settings.trainer.devices, settings.trainer.num_nodes, device)
+    progress = progress if processes.first else Silent()
+    folder = RunFolder(Path(settings.out_dir))
+    config: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    check_logger(settings.logger.name)
+    resume, overwrite = settings.resume, settings.overwrite
+    if processes.from_first(lambda: folder.finished(config, resume=resume, overwrite=overwrite)):
+        progress.say(f"{folder.model} is finished already")
+        return _known_figure(folder)
+    training, validation, band_count = _open(settings, progress)
+    with folder.claimed() if processes.first else contextlib.nullcontext():
+        run = _Run(settings, folder, device, processes, progress)
+        run.prepare(training, validation, band_count)
+        processes.from_first(lambda: folder.begin(config, resume=resume))
+        results = run.fit_all()
+        if not processes.first:
+            return None
+        _write(folder, results, config, progress)
+        return results.macro_f1
+
+
+def _known_figure(folder: RunFolder) -> float | None:
+    """Macro F1 of a run that is finished."""
+    figure = json.loads((folder.root / "metrics.json").read_text(encoding="utf-8")).get("macro_f1")
+    return None if figure is None else float(figure)
+
+
+def _open(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | None, int]:
+    """Scenes and labels of both parts, and how many bands the training files have."""
+    data = settings.data
+    labels = LabelSettings(
+        field=data.field, layer=data.layer, legend=data.legend, ignore=data.ignored, pairing=data.pairing
+    )
+    every = open_part(Source(scenes=data.scenes, labels=data.labels, key="data"), settings.scene, labels, progress)
+    training = choose_bands(every, data.bands)
+    validation = None
+    if data.validation.scenes is not None:
+        own = Source(scenes=data.validation.scenes, labels=data.validation.labels, key="data.validation")
+        validation = open_part(own, settings.scene, labels, progress, like=training.scenes[0])
+    return training, validation, len(every.scenes[0].bands)
+
+
+class _Run:
+    """One training run: fits of the folds, and the fit that becomes the model."""
+
+    def __init__(
+        self, settings: TrainSettings, folder: RunFolder, device: str, processes: Processes, progress: Progress
+    ) -> None:
+        self.settings, self.folder, self.device = settings, folder, device
+        self.processes, self.progress = processes, progress
+        self.data: Prepared
+
+    def prepare(self, training: Part, validation: Part | None, band_count: int) -> None:
+        """Decode the labelled pixels and split them."""
+        settings = self.settings
+        net = NetSpec(in_channels=1, classes=1, **_net(settings))
+        self.folder.work.mkdir(parents=True, exist_ok=True)
+        self.data = prepare(
+            training,
+            validation,
+            legend_file=settings.data.legend,
+            split=settings.split,
+            margin=Network(net).margin,
+            memory=int(settings.data.memory_gb * 2**30),
+            cache=self.folder.work / f"samples-{self.processes.rank}",
+            seed=settings.seed,
+            band_count=band_count,
+            progress=self.progress,
+            once=self.processes.from_first,
+        )
+        for text in self.notes():
+            self.progress.warn(text)
+
+    def notes(self) -> list[str]:
+        """What a user should know of the data and the split; said at once and kept in the report."""
+        notes = []
+        if self.data.left_out:
+            notes.append(f"bands left out because they are nodata at every label: {', '.join(self.data.left_out)}")
+        if self.settings.split.kind == "random" and self.data.own_validation is None:
+            notes.append(
+                "split.kind=random flatters: validation pixels lie beside training pixels and are nearly their copies;"
+                " split.kind=blocks tells how the model does elsewhere"
+            )
+        return notes + _never_validated(self.data)
+
+    def fit_all(self) -> Results:
+        """Fit the folds, then the model itself.
+
+        After cross-validation, and with `refit` or without validation, the model is trained on all labels; after a
+        single split it is the one that was validated.
+        """
+        split, folds = self.data.split, range(self.data.split.folds)
+        every = np.ones(len(self.data.samples.labelled), np.bool_)
+        if self.data.own_validation is not None:
+            every = split.training(0)
+        again = len(folds) != 1 or self.settings.refit
+        confusions = [self._fold(fold) for fold in folds] if again else []
+        if again:
+            fitted = self._fit(every, None, self.folder.root, "train the model on all labels" if folds else "train")
+        else:
+            fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
+            confusions = [self._score(fitted, 0)]
+        return Results(
+            settings=self.settings,
+            data=self.data,
+            fitted=fitted,
+            trained=every if again else split.training(0),
+            folds=confusions,
+            notes=self.notes(),
+            device=self.device,
+        )
+
+    def _fold(self, fold: int) -> Confusion:
+        """The confusion matrix of one fold; kept in a file, so that a run that goes on does not fit it again."""
+        known = self.folder.work / f"fold-{fold + 1}.json"
+        if known.exists():
+            counts = np.array(json.loads(known.read_text(encoding="utf-8")), np.int64)
+            return Confusion(classes=self.data.legend.classes, counts=counts)
+        work = self.folder.work / f"fold-{fold + 1}"
+        split = self.data.split
+        name = f"fold {fold + 1} of {split.folds}"
+        confusion = self._score(self._fit(split.training(fold), split.validation(fold), work, name), fold)
+        if self.processes.first:
+            write_json(known, confusion.counts.tolist())
+        return confusion
+
+    def _score(self, fitted: Fitted, fold: int) -> Confusion:
+        return fitted.confusion(self.data.samples, self.data.split.validation(fold), self.data.legend)
+
+    def _fit(
+        self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str
+    ) -> Fitted:
+        settings, data = self.settings, self.data
+        if len(np.unique(data.samples.labelled.index[training])) < 2:  # noqa: PLR2004
+            msg = (
+                f"fewer than two classes are left to train on ({name}): the split or its buffer takes the others;"
+                " choose smaller blocks with split.side_m, or split.kind=polygons"
+            )
+            raise LandmixError(msg)
+        folder.mkdir(parents=True, exist_ok=True)
+        stopping = None
+        if settings.optim.schedule == "constant":
+            side = data.split.side or default_side(data.samples.margin, data.pixel, data.split.xy)
+            stopping = stopping_part(data.samples.labelled, data.split, training, side=side, seed=settings.seed)
+            training = training & ~stopping
+        return fit(
+            data.samples,
+            training,
+            validation,
+            self._fit_settings(),
+            data.legend,
+            classes=data.classes,
+            folder=folder,
+            name=name,
+            processes=self.processes,
+            progress=self.progress,
+            stopping=stopping,
+            logger=make_logger(settings.logger.name, folder) if self.processes.first else None,
+            resume=settings.resume,
+        )
+
+    def _fit_settings(self) -> FitSettings:
+        settings = self.settings
+        bf16 = settings.precision == "bf16" or (settings.precision == "auto" and self.device == "cuda")
+        return FitSettings(
+            **_net(settings),
+            optim=settings.optim,
+            augmentation=settings.data.augment,
+            balance=settings.data.balance,
+            seed=settings.seed,
+            device=self.device,
+            precision="bf16" if bf16 else "fp32",
+        )
+
+
+def _net(settings: TrainSettings) -> dict[str, Any]:
+    return {
+        "encoder": settings.net.encoder,
+        "head": settings.net.head,
+        "batch_norm": settings.net.batch_norm,
+    }
+
+
+def _never_validated(data: Prepared) -> list[str]:
+    """Classes whose labels lie in one place only, or that a buffer takes from a fold's training."""
+    split, index = data.split, data.samples.labelled.index
+    notes = []
+    if split.folds:
+        validated = np.isin(split.fold, range(split.folds))
+        never = [c.name for i, c in enumerate(data.legend) if not (validated & (index == i)).any()]
+        if never:
+            notes.append(f"never validated, because all their labels lie in one block or polygon: {', '.join(never)}")
+    for fold in range(split.folds):
+        present = np.bincount(index[split.training(fold)], minlength=len(data.legend)) > 0
+        gone = [c.name for i, c in enumerate(data.learnt) if not present[i]]
+        if gone:
+            where = f"fold {fold + 1}" if split.folds > 1 else "the training part"
+            notes.append(f"{where} has no pixels of {', '.join(gone)} left outside the buffer around validation pixels")
+    return notes
+
+
+def _write(folder: RunFolder, results: Results, config: dict[str, Any], progress: Progress) -> None:
+    """Model, figures and report; the model last, so that where it is everything is."""
+    write_json(folder.root / "metrics.json", results.metrics)
+    write_text(folder.root / "report.html", results.page(config))
+    bundles.save(results.bundle(), folder.model)
+    folder.end()
+    progress.say(results.table())
+    paths = ", ".join(name for name in ("model.ckpt", "metrics.json", "report.html", "train.csv"))
+    progress.say(f"{paths} are in {folder.root}{os.sep}")

@@ -1,0 +1,118 @@
+"""A training run's folder: what lies in it, and whether a run may begin or go on there."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from landmix.errors import LandmixError
+from landmix.files import TEMPORARY, WORK, make_folder, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_IRRELEVANT = ("out_dir", "resume", "overwrite", "progress", "trainer")
+"""Settings that do not change the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`out_dir` of a training run."""
+
+    root: Path
+
+    @property
+    def model(self) -> Path:
+        """The finished model."""
+        return self.root / "model.ckpt"
+
+    @property
+    def work(self) -> Path:
+        """Unfinished work; there as long as a run is not finished."""
+        return self.root / WORK
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an interrupted run can go on here."""
+        return (self.work / "unfinished").exists()
+
+    def finished(self, config: dict[str, Any], *, resume: bool, overwrite: bool) -> bool:
+        """Whether the very model that `config` describes is there already; else make room for it.
+
+        Raises `LandmixError` where another model or unfinished run is there, unless `overwrite`.
+        """
+        if overwrite or not (self.unfinished or self.model.exists()):
+            return False
+        differing = self._differing(config)
+        state = "an unfinished run" if self.unfinished else "a finished model"
+        if differing:
+            msg = f"{self.root} holds {state} with other settings ({', '.join(differing[:4])}): replace it with"
+            msg += " overwrite=true, or choose another out_dir"
+            raise LandmixError(msg)
+        if not resume:
+            onward = "go on with resume=true" if self.unfinished else "it is done"
+            msg = f"{self.root} holds {state} with the same settings: {onward}, or begin anew with overwrite=true"
+            raise LandmixError(msg)
+        return not self.unfinished
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep the folder for this process.
+
+        A run that fails before it began leaves nothing behind. Raises `LandmixError` where another process has it,
+        or it cannot be written.
+        """
+        make_folder(self.root)
+        lock = self.root / f"{TEMPORARY}lock"
+        try:
+            with FileLock(lock, timeout=0):
+                make_folder(self.work)
+                try:
+                    yield
+                finally:
+                    if not self.unfinished:
+                        shutil.rmtree(self.work, ignore_errors=True)
+                    lock.unlink(missing_ok=True)
+        except Timeout:
+            msg = f"another landmix is training into {self.root}: wait for it, or choose another out_dir"
+            raise LandmixError(msg) from None
+        finally:
+            with contextlib.suppress(OSError):
+                self.root.rmdir()  # only if it is empty
+
+    def begin(self, config: dict[str, Any], *, resume: bool) -> None:
+        """Write down the settings; a run that does not go on begins without older states."""
+        if not (resume and self.unfinished):
+            for state in [*self.work.glob("fold-*"), *self.work.glob("*.json")]:
+                shutil.rmtree(state) if state.is_dir() else state.unlink()
+            for name in ("last.ckpt", "train.csv"):
+                (self.root / name).unlink(missing_ok=True)
+        write_text(self.work / "unfinished", "")
+        write_text(self.root / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    def end(self) -> None:
+        """Nothing is unfinished any more."""
+        (self.work / "unfinished").unlink(missing_ok=True)
+
+    def _differing(self, config: dict[str, Any]) -> list[str]:
+        """Dotted names of settings that the earlier run had otherwise."""
+        try:
+            earlier = yaml.safe_load((self.root / "config.yaml").read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return ["config.yaml cannot be read"]
+        before, now = _flat(earlier), _flat(config)
+        keys = dict.fromkeys([*now, *before])
+        return [key for key in keys if key.split(".")[0] not in _IRRELEVANT and before.get(key) != now.get(key)]
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one with dotted keys."""
+    if not isinstance(data, dict):
+        return {prefix: data}
+    return {key: value for name, part in data.items() for key, value in _flat(part, f"{prefix}.{name}".lstrip(".")).items()}

@@ -1,0 +1,203 @@
+"""From files to samples: scenes opened, labels placed, pixels decoded, classes and folds known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landmix.errors import LandmixError, UsageError
+from landmix.geo.ground import pixel_size, plane
+from landmix.geo.paths import Entry, entries
+from landmix.geo.scene import ReadOptions, Scene, open_scene
+from landmix.labelling import (
+    Classes,
+    LabelledScenes,
+    LabelSettings,
+    classes_beside,
+    classes_of,
+    label_scenes,
+)
+from landmix.samples import Labelled, Samples, collect
+from landmix.training.split import Split, split_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from landmix.core.legend import Legend
+    from landmix.progress import Progress
+    from landmix.training.settings import SplitSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Scenes and labels of one part, as the user named them."""
+
+    scenes: Any
+    labels: Any
+    key: str
+    """The settings they came from: `data` or `data.validation`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Opened scenes with their labels."""
+
+    scenes: tuple[Scene, ...]
+    labelled: LabelledScenes
+    files: tuple[str, ...]
+    """Scene files, for provenance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything that fitting needs."""
+
+    samples: Samples
+    """Of all parts; scenes of the user's own validation part come last."""
+    legend: Legend
+    """What the network learns, then classes that only the validation part has."""
+    classes: int
+    """How many of them the network learns."""
+    split: Split
+    training: Part
+    own_validation: Part | None
+    band_count: int
+    """Bands of the first scene's files."""
+    pixel: tuple[float, float]
+    """Height and width of a pixel of the first scene in metres; 1 without georeference."""
+    left_out: tuple[str, ...]
+    """Names of bands that are nodata at every labelled pixel."""
+
+    @property
+    def learnt(self) -> Legend:
+        """The classes of the network."""
+        return type(self.legend)(self.legend.classes[: self.classes])
+
+
+def open_part(
+    source: Source, options: ReadOptions, settings: LabelSettings, progress: Progress, like: Scene | None = None
+) -> Part:
+    """Open the scenes of a part, bring their bands into one order (that of the first, or of `like`), place labels."""
+    named = entries(source.scenes, f"{source.key}.scenes")
+    scenes = [open_scene(entry.files, entry.stem, options) for entry in named]
+    first = like or scenes[0]
+    matched = [scene if scene is first else _like(scene, first, progress) for scene in scenes]
+    return Part(
+        scenes=tuple(matched),
+        labelled=_label(named, matched, source, settings, progress),
+        files=tuple(path for scene in matched for path in scene.files),
+    )
+
+
+def _like(scene: Scene, first: Scene, progress: Progress) -> Scene:
+    """The scene with the bands of the first one, in its order."""
+    match = scene.bands.match(first.bands, scene.where, trained_count=len(first.bands))
+    if match.by_position and len(first.bands) > 1:
+        progress.say(f"{scene.where} names no bands: they are taken by position")
+    return replace(scene.take(match.indices), bands=first.bands)
+
+
+def _label(
+    named: list[Entry], scenes: list[Scene], source: Source, settings: LabelSettings, progress: Progress
+) -> LabelledScenes:
+    beside = [entry.label for entry in named if entry.label is not None]
+    if beside and (source.labels is not None or len(beside) != len(named)):
+        msg = f"{source.key}.scenes names pairs of scenes and labels, so {source.key}.labels must stay empty"
+        raise UsageError(msg)
+    if beside:
+        return label_scenes(scenes, beside, replace(settings, pairing="order"), progress)
+    if source.labels is None:
+        msg = f"{source.key}.labels must name the labels of {source.key}.scenes"
+        raise UsageError(msg)
+    files = [path for entry in entries(source.labels, f"{source.key}.labels") for path in entry.files]
+    return label_scenes(scenes, files, settings, progress)
+
+
+def choose_bands(part: Part, wanted: Sequence[str | int] | None) -> Part:
+    """Only the bands that the user asks for."""
+    if wanted is None:
+        return part
+    first = part.scenes[0]
+    indices = first.bands.select(wanted, first.where)
+    return replace(part, scenes=tuple(scene.take(indices) for scene in part.scenes))
+
+
+def prepare(
+    training: Part,
+    own_validation: Part | None,
+    *,
+    legend_file: str | None,
+    split: SplitSettings,
+    margin: int,
+    memory: int,
+    cache: Path,
+    seed: int,
+    band_count: int,
+    progress: Progress,
+    once: Callable[[Callable[[], Split]], Split] = lambda make: make(),
+) -> Prepared:
+    """Decode the labelled pixels and split them; `once` lets one process of several do the splitting.
+
+    Raises `LandmixError` where fewer than two classes are labelled or nothing can be validated.
+    """
+    classes = classes_of(training.labelled, legend_file, progress)
+    beside = classes_beside(classes.legend, own_validation.labelled) if own_validation else classes
+    if len(classes.legend) < 2:  # noqa: PLR2004
+        msg = (
+            f"two classes at least are needed to tell apart, but {', '.join(training.labelled.files[:3])} labels only"
+            f" '{classes.legend[0].name}' in the scenes"
+        )
+        raise LandmixError(msg)
+    scenes = [*training.scenes, *(own_validation.scenes if own_validation else ())]
+    samples = collect(
+        scenes,
+        _pooled(classes, training, beside, own_validation),
+        margin=margin,
+        memory=memory,
+        cache=cache,
+        progress=lambda done, total: progress.step("read labelled pixels", done, total),
+    )
+    samples, empty = samples.without_empty_bands()
+    trained = samples.labelled.scene < len(training.scenes)
+    if len(np.unique(samples.labelled.index[trained])) < 2:  # noqa: PLR2004
+        msg = f"only one class of {', '.join(training.labelled.files[:3])} has valid pixels in the scenes: two are needed"
+        raise LandmixError(msg)
+    return Prepared(
+        samples=samples,
+        legend=beside.legend,
+        classes=len(classes.legend),
+        split=once(lambda: _split(samples, scenes, trained, split, margin=margin, seed=seed)),
+        pixel=pixel_size(scenes[0].grid) or (1.0, 1.0),
+        training=training,
+        own_validation=own_validation,
+        band_count=band_count,
+        left_out=tuple(scenes[0].bands[i].name for i in empty),
+    )
+
+
+def _pooled(classes: Classes, training: Part, beside: Classes, own: Part | None) -> Labelled:
+    """The labelled pixels of both parts; units of the own validation part begin behind those of training."""
+    pooled = classes.labelled(training.labelled.pixels)
+    if own is None:
+        return pooled
+    other = beside.labelled(own.labelled.pixels, len(training.scenes))
+    first = int(pooled.units.max(initial=-1)) + 1
+    other = replace(other, units=np.where(other.units >= 0, other.units + first, -1).astype(np.int32))
+    fields = ("scene", "rows", "cols", "index", "units")
+    return Labelled(**{name: np.concatenate([getattr(pooled, name), getattr(other, name)]) for name in fields})
+
+
+def _split(
+    samples: Samples, scenes: Sequence[Scene], trained: np.ndarray, settings: SplitSettings, *, margin: int, seed: int
+) -> Split:
+    """Folds of all labelled pixels; with an own validation part that part alone validates, and nothing is dropped."""
+    labelled = samples.labelled
+    xy = plane([scene.grid for scene in scenes], labelled.scene, labelled.rows, labelled.cols)
+    if not trained.all():
+        fold = np.where(trained, 1, 0).astype(np.int16)
+        return Split(fold=fold, folds=1, xy=xy, buffer=0.0, side=None)
+    pixel = pixel_size(scenes[0].grid) or (1.0, 1.0)
+    return split_pixels(labelled, xy, settings, margin=margin, pixel=pixel, seed=seed)

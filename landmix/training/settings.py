@@ -1,0 +1,90 @@
+"""What can be set of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """How training pixels are varied (`data.augment.*`)."""
+
+    flips: bool = True
+    """Mirror and transpose crops: eight ways to look at one place."""
+    noise: float = 0.03
+    """Standard deviation of the noise added to each value, in standard deviations of its band."""
+    gain: float = 0.0
+    """Standard deviation of a factor on all bands of a crop, around 1: illumination."""
+
+    def __post_init__(self) -> None:
+        for name in ("noise", "gain"):
+            if not 0 <= getattr(self, name) <= 10:  # noqa: PLR2004
+                msg = f"data.augment.{name} must lie between 0 and 10, not {getattr(self, name)}"
+                raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimSettings:
+    """How the network is fitted (`optim.*`)."""
+
+    schedule: Literal["onecycle", "constant"] = "onecycle"
+    """`onecycle`: up and down once over all epochs; `constant`: with early stopping on a part of the training data."""
+    epochs: int | None = None
+    """Passes over the training crops; None: `steps` decides."""
+    steps: int = 1500
+    """Optimiser steps to make about, where epochs is None."""
+    batch: int = 512
+    """Labelled pixels a step."""
+    lr: float = 6e-3
+    """Highest learning rate."""
+    weight_decay: float = 1e-2
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    label_smoothing: float = 0.0
+    patience: int = 10
+    """Epochs without progress after which `constant` stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "patience"):
+            if getattr(self, name) < 1:
+                msg = f"optim.{name} must be at least 1, not {getattr(self, name)}"
+                raise ValueError(msg)
+        if self.epochs is not None and self.epochs < 1:
+            msg = f"optim.epochs must be at least 1, not {self.epochs}"
+            raise ValueError(msg)
+        if not 0 < self.lr <= 1 or not 0 <= self.weight_decay < 1 or self.clip < 0:
+            msg = "optim.lr must lie in (0, 1], optim.weight_decay in [0, 1) and optim.clip must be at least 0"
+            raise ValueError(msg)
+        if not 0 <= self.label_smoothing < 1:
+            msg = f"optim.label_smoothing must lie in [0, 1), not {self.label_smoothing}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSettings:
+    """How labelled pixels are split (`split.*`)."""
+
+    kind: Literal["blocks", "polygons", "files", "random", "none"] = "blocks"
+    side_m: float | None = None
+    """Side of the blocks in metres (pixels without georeference); None: chosen by `default_side`."""
+    fraction: float = 0.25
+    """Share of the labelled pixels that validates in a single split."""
+    folds: int = 1
+    """From 2 on: cross-validation, each pixel validated once."""
+    buffer_m: float | None = None
+    """Least distance in metres between training and validation; None: `default_buffer`."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction < 1:
+            msg = f"split.fraction must lie between 0 and 1, not {self.fraction}"
+            raise ValueError(msg)
+        if not 1 <= self.folds <= 100:  # noqa: PLR2004
+            msg = f"split.folds must lie between 1 and 100, not {self.folds}"
+            raise ValueError(msg)
+        if self.side_m is not None and not 0 < self.side_m < float("inf"):
+            msg = f"split.side_m must be a length in metres, not {self.side_m}"
+            raise ValueError(msg)
+        if self.buffer_m is not None and not 0 <= self.buffer_m < float("inf"):
+            msg = f"split.buffer_m must be a length in metres, not {self.buffer_m}"
+            raise ValueError(msg)
