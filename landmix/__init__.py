@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Hand names on when they are asked for, so that `import landmix` loads neither torch nor rasterio."""
     if name in ("Model", "load"):
-        from landmix import model
+        from landmix import model  # noqa: PLC0415
 
         return getattr(model, name)
     if name == "LandmixError":
-        from landmix.errors import LandmixError
+        from landmix.errors import LandmixError  # noqa: PLC0415
 
         return LandmixError
     msg = f"module 'landmix' has no attribute '{name}'"

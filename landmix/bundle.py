@@ -6,10 +6,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from landmix.core.bands import Band, BandSet
 from landmix.core.legend import Legend, LegendClass
@@ -18,9 +19,6 @@ from landmix.errors import LandmixError
 from landmix.files import replacing
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 FORMAT = "landmix-model"
 VERSION = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from landmix.geo.vectors import Features
 from landmix.samples import Labelled
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from landmix.geo.scene import Scene
@@ -137,7 +137,9 @@ class Classes:
             scene=np.concatenate([np.full(len(part), first_scene + i, np.int32) for i, part in enumerate(parts)]),
             rows=np.concatenate([part.rows for part in parts]),
             cols=np.concatenate([part.cols for part in parts]),
-            index=np.concatenate([look[p.keys] if len(p) else np.empty(0, np.int16) for look, p in zip(lookups, parts, strict=True)]),
+            index=np.concatenate(
+                [look[p.keys] if len(p) else np.empty(0, np.int16) for look, p in zip(lookups, parts, strict=True)]
+            ),
             units=np.concatenate([part.units for part in parts]),
         )
         return pooled.take(pooled.index >= 0)

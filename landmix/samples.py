@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landmix.core.scaling import normalise
+from landmix.core.scaling import Affine, normalise
 from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.scene import band_validity, validity
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.core.bands import BandSet
-    from landmix.core.scaling import Affine
     from landmix.geo.scene import Scene
 
 _TILE_BYTES = 64 * 2**20
@@ -128,14 +127,18 @@ class Samples:
         if not kept:
             msg = "all labelled pixels are nodata or masked in every band: are these the right labels for the scene?"
             raise LandmixError(msg)
-        samples = self if not empty else replace(
-            self,
-            stored=self.stored[:, kept],
-            bands=self.bands.take(kept),
-            scalings=tuple(scaling.take(kept) for scaling in self.scalings),
-            nodata=tuple(tuple(values[i] for i in kept) for values in self.nodata),
+        samples = (
+            self
+            if not empty
+            else replace(
+                self,
+                stored=self.stored[:, kept],
+                bands=self.bands.take(kept),
+                scalings=tuple(scaling.take(kept) for scaling in self.scalings),
+                nodata=tuple(tuple(values[i] for i in kept) for values in self.nodata),
+            )
         )
-        return samples._judged(), empty
+        return samples.judged(), empty
 
     def _any_valid(self, band: int) -> bool:
         rows, cols = (self.place + self.margin).T
@@ -150,7 +153,7 @@ class Samples:
                     return True
         return False
 
-    def _judged(self) -> Samples:
+    def judged(self) -> Samples:
         """With nodata counted as invalid, and only the labelled pixels that are valid."""
         valid = self.valid.copy()
         for scene, nodata in enumerate(self.nodata):
@@ -175,7 +178,7 @@ def collect(
     margin: int,
     memory: int,
     cache: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Samples:
     """Decode all crops around labelled pixels, each part of a scene at most once.
 
@@ -197,7 +200,8 @@ def collect(
         for piece, values, inside in _read(scene, own, cells[own, 1:] * side, side, margin):
             stored[piece], valid[piece] = values, inside
             done += len(piece)
-            progress(done, len(cells))
+            if progress:
+                progress(done, len(cells))
     return Samples(
         labelled=labelled,
         crop=crop.ravel(),

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from landmix.core.legend import LegendClass
 
 
-def count_pairs(
-    reference: NDArray[np.integer], mapped: NDArray[np.integer], classes: int
-) -> NDArray[np.int64]:
+def count_pairs(reference: NDArray[np.integer], mapped: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """Count pairs of class indices (both of shape (N,), 0 to `classes` - 1).
 
     Returns (classes, classes), int64: rows reference, columns map.
@@ -48,12 +46,12 @@ class Confusion:
     @property
     def support(self) -> NDArray[np.int64]:
         """Reference pixels a class, (K,)."""
-        return self.counts.sum(1)
+        return np.asarray(self.counts.sum(1))
 
     @property
     def mapped(self) -> NDArray[np.int64]:
         """Mapped pixels a class, (K,)."""
-        return self.counts.sum(0)
+        return np.asarray(self.counts.sum(0))
 
     @property
     def producers_accuracy(self) -> NDArray[np.float64]:
@@ -131,10 +129,10 @@ class Confusion:
         }
 
 
-def _ratio(part: Any, whole: Any) -> Any:
+def _ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
     """`part / whole`, NaN where the denominator is 0."""
     whole = np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0))
 
 
 def _null(figure: float) -> float | None:

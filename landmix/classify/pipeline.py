@@ -112,9 +112,7 @@ def _write_parts(
     plan: Plan, workers: Workers, shard: Window, paths: list[Path], advance: Callable[[int], None]
 ) -> None:
     with contextlib.ExitStack() as stack:
-        parts = [
-            stack.enter_context(_part(path, layer, shard)) for path, layer in zip(paths, plan.layers, strict=True)
-        ]
+        parts = [stack.enter_context(_part(path, layer, shard)) for path, layer in zip(paths, plan.layers, strict=True)]
         for tile, arrays in workers.tiles(shard):
             place = tile.write.relative_to(shard)
             window = RasterioWindow(place.col, place.row, place.width, place.height)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.core.tiling import Tiling
-from landmix.core.window import Window
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from landmix.bundle import Bundle
     from landmix.core.legend import Legend
+    from landmix.core.window import Window
     from landmix.geo.scene import Scene
 
 SHARD = 4096
@@ -122,7 +122,9 @@ def _shares(dtype: str) -> dict[str, Any]:
     return {"dtype": np.dtype(np.uint8), "nodata": 255, "scale": 1 / FULL}
 
 
-def provenance(bundle: Bundle, scene: Scene, settings: PredictSettings, hashes: list[str], version: str) -> dict[str, str]:
+def provenance(
+    bundle: Bundle, scene: Scene, settings: PredictSettings, hashes: list[str], version: str
+) -> dict[str, str]:
     """What made the map. Names only files' last parts, so that the same work in another folder is the same map."""
     names = [path.replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
     read = {"scale": scene.options.scale}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from landmix.geo.scene import Scene
     from landmix.progress import Progress
 
+
 def plan_scene(
     bundle: Bundle,
     entry: Entry,
@@ -59,7 +60,4 @@ def _choose(bundle: Bundle, scene: Scene, progress: Progress) -> Scene:
 
 def _nodata(bundle: Bundle, scene: Scene) -> tuple[float | None, ...]:
     """The scene's own nodata values, or the training scenes' where it has none."""
-    return tuple(
-        own if own is not None else trained for own, trained in zip(scene.nodata, bundle.nodata, strict=True)
-    )
-
+    return tuple(own if own is not None else trained for own, trained in zip(scene.nodata, bundle.nodata, strict=True))

@@ -10,7 +10,6 @@ import torch
 from filelock import FileLock, Timeout
 
 from landmix.classify.pipeline import Workers, classify_shard
-from landmix.classify.plan import Layer, Plan
 from landmix.errors import LandmixError
 from landmix.files import make_folder
 from landmix.geo.opening import open_raster
@@ -20,6 +19,7 @@ from landmix.predictor import Predictor
 
 if TYPE_CHECKING:
     from landmix.bundle import Bundle
+    from landmix.classify.plan import Layer, Plan
     from landmix.progress import Progress
 
 _CACHE = 256 * 2**20
@@ -111,7 +111,11 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
         return True
     if overwrite:
         return False
-    differing = [key for key in ("model", "input", "settings", "version") if tags.get(f"LANDMIX_{key.upper()}") != plan.tags[f"LANDMIX_{key.upper()}"]]
+    differing = [
+        key
+        for key in ("model", "input", "settings", "version")
+        if tags.get(f"LANDMIX_{key.upper()}") != plan.tags[f"LANDMIX_{key.upper()}"]
+    ]
     what = f"another {' and '.join(differing)}" if "LANDMIX_DIGEST" in tags else "something else than landmix"
     msg = f"{path} exists and was made by {what}: choose another out_dir, or replace it with overwrite=true"
     raise LandmixError(msg)
@@ -151,4 +155,3 @@ def _remove_if_empty(plan: Plan) -> None:
         plan.work.parent.rmdir()
     except OSError:
         return
-

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -37,7 +37,7 @@ def settings_from(config: DictConfig, kind: type[T]) -> T:
         raise UsageError(msg)
     for part in _dataclasses(kind):
         # Unknown keys are faults, and "1" is no number.
-        part.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[attr-defined]
+        part.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
     try:
         plain = json.dumps(OmegaConf.to_container(config, resolve=True))
         return TypeAdapter(kind).validate_json(plain)
@@ -48,14 +48,9 @@ def settings_from(config: DictConfig, kind: type[T]) -> T:
 def _dataclasses(kind: Any) -> Iterable[Any]:
     """A settings class and those of its fields."""
     yield kind
-    for field in dataclasses.fields(kind):
-        factory = field.default_factory
-        if dataclasses.is_dataclass(factory):
-            yield from _dataclasses(factory)
-        elif field.name == "data" and field.default_factory is dataclasses.MISSING:
-            from landmix.tasks.settings import DataSettings  # noqa: PLC0415
-
-            yield from _dataclasses(DataSettings)
+    for part in get_type_hints(kind).values():
+        if dataclasses.is_dataclass(part):
+            yield from _dataclasses(part)
 
 
 def _fault(error: Any) -> str:
@@ -68,7 +63,9 @@ def _fault(error: Any) -> str:
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"there is no setting {path}"
     choices = error.get("ctx", {}).get("expected", "")
-    near = difflib.get_close_matches(str(error["input"]), [c.strip("' ") for c in choices.replace(" or ", ",").split(",")], 1)
+    near = difflib.get_close_matches(
+        str(error["input"]), [c.strip("' ") for c in choices.replace(" or ", ",").split(",")], 1
+    )
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{path} must be {rule}, not {came}{hint}"
 

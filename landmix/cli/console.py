@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from landmix.progress import Progress
 
 _SECONDS = 5.0
@@ -86,7 +88,8 @@ class Bars:
             TextColumn("{task.fields[note]}", markup=False),
         )
         self._progress = Progress(*columns, console=self._out, transient=True)
-        self._what, self._bar = "", None
+        self._what = ""
+        self._bar: TaskID | None = None
 
     def say(self, text: str) -> None:
         """Print it above the bars."""

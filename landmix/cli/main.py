@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from landmix.cli.sweep import Job
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
     """Run one command; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # Must be set before torch is imported: threads that wait by spinning starve each other on a busy machine.
@@ -150,7 +150,7 @@ class Command:
             raise UsageError(msg)
 
     def _hydra(self, scratch: str) -> None:
-        """hydra writes nothing of its own: no run folder, log file or .hydra; a sweep's leftovers go to `scratch`."""
+        """Hydra writes nothing of its own: no run folder, log file or .hydra; a sweep's leftovers go to `scratch`."""
         import hydra  # noqa: PLC0415
 
         from landmix.cli.config import config_folder  # noqa: PLC0415
@@ -218,7 +218,7 @@ class Command:
         return figure
 
     def _explain(self, error: Exception) -> str:
-        """hydra's complaint in one sentence, with near names."""
+        """Hydra's complaint in one sentence, with near names."""
         from hydra import compose, initialize_config_dir  # noqa: PLC0415
         from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
         from hydra.errors import MissingConfigException  # noqa: PLC0415
@@ -228,7 +228,7 @@ class Command:
         text = " ".join(str(error).split())
         options = getattr(error, "options", None) if isinstance(error, MissingConfigException) else None
         if options:
-            wanted = str(error.missing_cfg_file or "")
+            wanted = str(getattr(error, "missing_cfg_file", ""))
             near = difflib.get_close_matches(wanted.rsplit("/", 1)[-1], options, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             return f"there is no {wanted.replace('/', '=')}: choose one of {', '.join(options)}{hint}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from landmix.files import make_folder, replacing, write_json, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

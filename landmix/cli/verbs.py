@@ -43,6 +43,11 @@ VERBS = {
 def usage() -> str:
     """What `landmix --help` prints."""
     width = max(map(len, VERBS))
-    lines = ["landmix VERB [override ...]", "", "Land-cover maps from satellite scenes and a few labelled polygons.", ""]
+    lines = [
+        "landmix VERB [override ...]",
+        "",
+        "Land-cover maps from satellite scenes and a few labelled polygons.",
+        "",
+    ]
     lines += [f"  {verb.name:{width}}  {verb.does}" for verb in VERBS.values()]
     return "\n".join([*lines, "", "landmix VERB --help shows what a verb takes, landmix --version the version."])

@@ -117,7 +117,7 @@ class BandSet:
         """
         if not any(band.named or band.wavelength is not None for band in self):
             return self._by_position(wanted, where, trained_count)
-        indices = []
+        indices: list[int] = []
         for band in wanted:
             index = self._by_name(band, where)
             if index is None:

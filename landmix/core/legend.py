@@ -56,8 +56,8 @@ class Legend:
     classes: tuple[LegendClass, ...]
 
     def __post_init__(self) -> None:
-        for what, keys in (("value", [c.value for c in self]), ("name", [c.name for c in self])):
-            doubled = sorted({str(key) for key in keys if keys.count(key) > 1})
+        for what, keys in (("value", [str(c.value) for c in self]), ("name", [c.name for c in self])):
+            doubled = sorted({key for key in keys if keys.count(key) > 1})
             if doubled:
                 msg = f"each class {what} must stand once in a legend, but {', '.join(doubled)} stands twice"
                 raise ValueError(msg)
@@ -85,8 +85,9 @@ class Legend:
     def nodata(self) -> int:
         """The map's nodata value: 0 if no class has it, else 255, else the highest free value below, else 65535."""
         values = set(self.values)
-        candidates = [0, *range(255, 0, -1)] if max(values, default=0) <= np.iinfo(np.uint8).max else [0]
-        return next(value for value in [*candidates, *range(MAX_VALUE, 0, -1)] if value not in values)
+        bytes_do = max(values, default=0) <= np.iinfo(np.uint8).max
+        candidates = [0, *(range(255, 0, -1) if bytes_do else ()), *range(MAX_VALUE, 0, -1)]
+        return int(next(value for value in candidates if value not in values))
 
     @property
     def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:

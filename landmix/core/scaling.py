@@ -35,16 +35,12 @@ class Affine:
         """This line followed by `after`, as one line."""
         return Affine(
             scale=tuple(a * b for a, b in zip(self.scale, after.scale, strict=True)),
-            offset=tuple(
-                o * s + p for o, s, p in zip(self.offset, after.scale, after.offset, strict=True)
-            ),
+            offset=tuple(o * s + p for o, s, p in zip(self.offset, after.scale, after.offset, strict=True)),
         )
 
     def take(self, indices: list[int]) -> Affine:
         """The lines of the bands at `indices`."""
-        return Affine(
-            scale=tuple(self.scale[i] for i in indices), offset=tuple(self.offset[i] for i in indices)
-        )
+        return Affine(scale=tuple(self.scale[i] for i in indices), offset=tuple(self.offset[i] for i in indices))
 
     @property
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -73,6 +69,4 @@ def normalise(
 
 def standardise(mean: NDArray[np.float64], std: NDArray[np.float64]) -> Affine:
     """Physical values -> zero mean and unit deviation: `(value - mean) / std` for each band."""
-    return Affine(
-        scale=tuple((1.0 / std).tolist()), offset=tuple((-mean / std).tolist())
-    )
+    return Affine(scale=tuple((1.0 / std).tolist()), offset=tuple((-mean / std).tolist()))

@@ -38,7 +38,7 @@ def best_accuracy(separation: float, bands: int, pixels: int = 1) -> float:
     return 0.5 * math.erfc(-separation * math.sqrt(bands * pixels) / 2 / math.sqrt(2))
 
 
-def write_two_class(  # noqa: PLR0913 - each is one property of the experiment
+def write_two_class(
     folder: Path,
     *,
     seed: int = 0,

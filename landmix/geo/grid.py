@@ -76,7 +76,7 @@ class Grid:
 
     def centres(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.float64]:
         """Coordinates (N, 2), x before y in CRS units, of the centres of pixels (N,), (N,)."""
-        x, y = self.transform * (cols + 0.5, rows + 0.5)
+        x, y = self.transform * (cols + 0.5, rows + 0.5)  # type: ignore[operator]  # affine takes arrays too
         return np.stack([x, y], axis=1)
 
     def __str__(self) -> str:

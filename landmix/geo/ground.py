@@ -22,8 +22,8 @@ def pixel_size(grid: Grid) -> tuple[float, float] | None:
     """
     if not grid.georeferenced:
         return None
-    row, col = np.array([grid.height // 2] * 3), np.array([grid.width // 2] * 3)
-    xy = plane([grid], np.zeros(3, np.int32), row + (0, 1, 0), col + (0, 0, 1))
+    rows, cols = np.array([0, 1, 0]) + grid.height // 2, np.array([0, 0, 1]) + grid.width // 2
+    xy = plane([grid], np.zeros(3, np.int32), rows, cols)
     return float(np.hypot(*(xy[1] - xy[0]))), float(np.hypot(*(xy[2] - xy[0])))
 
 

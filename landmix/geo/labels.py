@@ -109,9 +109,7 @@ def _pixels(geometry: shapely.Geometry, grid: Grid) -> NDArray[np.int64]:
     """Flat indices (row * width + col) of the pixels that a geometry claims."""
     inverse = ~grid.transform
     if "Point" in geometry.geom_type:
-        x, y = shapely.get_coordinates(geometry).T
-        cols, rows = inverse * (x, y)
-        rows, cols = np.floor(rows).astype(np.int64), np.floor(cols).astype(np.int64)
+        cols, rows = (np.floor(values).astype(np.int64) for values in _to_pixels(geometry, inverse))
         inside = (rows >= 0) & (rows < grid.height) & (cols >= 0) & (cols < grid.width)
         return np.unique(rows[inside] * grid.width + cols[inside])
     window = _bounds(geometry, inverse, grid)
@@ -127,14 +125,20 @@ def _pixels(geometry: shapely.Geometry, grid: Grid) -> NDArray[np.int64]:
     return (rows + window.row) * grid.width + cols + window.col
 
 
+def _to_pixels(geometry: shapely.Geometry, inverse: Transform) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns and rows of a geometry's vertices."""
+    x, y = shapely.get_coordinates(geometry).T
+    cols, rows = inverse * (x, y)
+    return np.asarray(cols), np.asarray(rows)
+
+
 def _shift(window: Window, transform: Transform) -> Transform:
     return type(transform).translation(window.col, window.row)
 
 
 def _bounds(geometry: shapely.Geometry, inverse: Transform, grid: Grid) -> Window | None:
     """The pixels that a geometry can touch, inside the grid; None if there are none."""
-    x, y = shapely.get_coordinates(geometry).T
-    cols, rows = inverse * (x, y)
+    cols, rows = _to_pixels(geometry, inverse)
     if not (np.isfinite(rows).all() and np.isfinite(cols).all()):
         return None
     row, col = max(int(np.floor(rows.min())), 0), max(int(np.floor(cols.min())), 0)

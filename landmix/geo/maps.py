@@ -89,5 +89,7 @@ class MapReader:
                 continue
             row, col = rows[piece[0]] // _TILE * _TILE, cols[piece[0]] // _TILE * _TILE
             height, width = min(_TILE, self.grid.height - row), min(_TILE, self.grid.width - col)
-            values[piece] = self._read(int(row), int(col), int(height), int(width))[rows[piece] - row, cols[piece] - col]
+            values[piece] = self._read(int(row), int(col), int(height), int(width))[
+                rows[piece] - row, cols[piece] - col
+            ]
         return values

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from landmix.core.legend import Legend
 
 _LARGEST = 10_000_000

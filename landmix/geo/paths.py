@@ -83,9 +83,7 @@ def _pairs(lines: Iterable[str], path: Path) -> list[Entry]:
         raise LandmixError(msg)
     return [
         Entry(files=(image,), stem=_stem([image]), label=label)
-        for image, label in (
-            (str(path.parent / image), str(path.parent / label)) for image, label in pairs
-        )
+        for image, label in ((str(path.parent / image), str(path.parent / label)) for image, label in pairs)
     ]
 
 
@@ -93,7 +91,7 @@ def _expand(text: str, key: str) -> list[str]:
     """The paths that a glob means; anything without glob signs, or that exists as written, is a path."""
     if is_remote(text) or not glob.has_magic(text) or Path(text).exists():
         return [text]
-    found = sorted(glob.glob(text, recursive=True))
+    found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
     if not found:
         msg = f"no file fits {text} ({key})"
         raise LandmixError(msg)

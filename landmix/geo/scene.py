@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, replace
 from itertools import groupby
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -160,7 +160,7 @@ def _holds(dtype: np.dtype[np.generic], value: float) -> bool:
     """Whether a data type can hold a nodata value at all (-9999 in a uint8 file marks nothing)."""
     if dtype.kind == "f":
         return True
-    info = np.iinfo(dtype)
+    info = np.iinfo(np.dtype(dtype.name))
     return value == int(value) and info.min <= value <= info.max if np.isfinite(value) else False
 
 
@@ -175,9 +175,7 @@ def open_scene(files: Sequence[str], name: str, options: ReadOptions | None = No
         return _assemble(list(files), opened, name, options)
 
 
-def _assemble(
-    files: list[str], opened: list[rasterio.DatasetReader], name: str, options: ReadOptions
-) -> Scene:
+def _assemble(files: list[str], opened: list[rasterio.DatasetReader], name: str, options: ReadOptions) -> Scene:
     grid = Grid.of(opened[0])
     for path, dataset in zip(files, opened, strict=True):
         if not grid.same_as(Grid.of(dataset)):
@@ -238,9 +236,7 @@ def _block(dataset: rasterio.DatasetReader) -> int:
     return int(height) if height == width and 128 <= height <= 1024 else 512  # noqa: PLR2004
 
 
-def _bands(
-    files: list[str], opened: list[rasterio.DatasetReader], sources: list[tuple[int, int]]
-) -> BandSet:
+def _bands(files: list[str], opened: list[rasterio.DatasetReader], sources: list[tuple[int, int]]) -> BandSet:
     """Bands by their descriptions; in a scene of several files an unnamed band is called after its file."""
     suffixes = file_suffixes(files)
     bands: list[Band] = []
@@ -262,7 +258,7 @@ def _bands(
 
 def common_prefix(names: list[str]) -> str:
     """What several file stems begin with, back to the last separator (`_`, `-`, `.` or a blank)."""
-    prefix = os.path.commonprefix(names)
+    prefix = commonpath(names)
     if all(len(name) > len(prefix) for name in names):
         cut = max(prefix.rfind(mark) for mark in "_-. ")
         prefix = prefix[: cut + 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -13,6 +12,8 @@ from landmix.files import replacing, write_text
 from landmix.geo.pam import pam_path, pam_xml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from landmix.core.legend import Legend
 
 

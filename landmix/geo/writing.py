@@ -72,7 +72,11 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
     vrt = mosaic.parts[0][1].with_suffix(".vrt")
     write_text(vrt, _vrt(mosaic))
     try:
-        with replacing(target) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(vrt, driver="VRT") as source:
+        with (
+            replacing(target) as temporary,
+            rasterio.Env(GDAL_PAM_ENABLED="NO"),
+            rasterio.open(vrt, driver="VRT") as source,
+        ):
             rasterio.shutil.copy(
                 source,
                 temporary,
@@ -107,7 +111,11 @@ def _vrt(mosaic: Mosaic) -> str:
         ET.SubElement(metadata, "MDI", key=key).text = value
     for number, description in enumerate(mosaic.bands, start=1):
         band = ET.SubElement(
-            root, "VRTRasterBand", dataType=_VRT_TYPES[mosaic.dtype.name], band=str(number), blockXSize="512",
+            root,
+            "VRTRasterBand",
+            dataType=_VRT_TYPES[mosaic.dtype.name],
+            band=str(number),
+            blockXSize="512",
             blockYSize="512",
         )
         ET.SubElement(band, "Description").text = description
@@ -127,15 +135,21 @@ def _georeference(root: ET.Element, grid: Grid) -> None:
         points = ET.SubElement(root, "GCPList", Projection=grid.crs.to_wkt() if grid.crs else "")
         for number, point in enumerate(grid.gcps, start=1):
             ET.SubElement(
-                points, "GCP", Id=str(number), Pixel=repr(point.col), Line=repr(point.row), X=repr(point.x),
-                Y=repr(point.y), Z=repr(point.z or 0.0),
+                points,
+                "GCP",
+                Id=str(number),
+                Pixel=repr(point.col),
+                Line=repr(point.row),
+                X=repr(point.x),
+                Y=repr(point.y),
+                Z=repr(point.z or 0.0),
             )
         return
     if grid.crs is not None:
         # traditional axis order, as GeoTIFF files mean it
-        ET.SubElement(root, "SRS", dataAxisToSRSAxisMapping="2,1" if _latitude_first(grid) else "1,2").text = (
-            grid.crs.to_wkt()
-        )
+        ET.SubElement(
+            root, "SRS", dataAxisToSRSAxisMapping="2,1" if _latitude_first(grid) else "1,2"
+        ).text = grid.crs.to_wkt()
     if not grid.transform.is_identity:
         ET.SubElement(root, "GeoTransform").text = ", ".join(map(repr, grid.transform.to_gdal()))
 
@@ -162,6 +176,6 @@ def _source(band: ET.Element, number: int, window: Window, path: Path) -> None:
     source = ET.SubElement(band, "SimpleSource")
     ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = path.name
     ET.SubElement(source, "SourceBand").text = str(number)
-    size = {"xSize": str(window.width), "ySize": str(window.height)}
-    ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
-    ET.SubElement(source, "DstRect", xOff=str(window.col), yOff=str(window.row), **size)
+    width, height = str(window.width), str(window.height)
+    ET.SubElement(source, "SrcRect", xOff="0", yOff="0", xSize=width, ySize=height)
+    ET.SubElement(source, "DstRect", xOff=str(window.col), yOff=str(window.row), xSize=width, ySize=height)

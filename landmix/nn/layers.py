@@ -20,7 +20,8 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         sums = torch.stack([x.sum((0, 2, 3)), (x * x).sum((0, 2, 3))])  # (2, C)
         count = x.new_full((1, x.shape[1]), x.numel() / x.shape[1])  # (1, C)
-        total, squares, n = collective.all_reduce(torch.cat([sums, count]))  # 3 x (C,)
+        # all_reduce passes gradients on, unlike torch.distributed.all_reduce
+        total, squares, n = collective.all_reduce(torch.cat([sums, count]))  # type: ignore[no-untyped-call]  # 3 x (C,)
         mean = total / n
         variance = squares / n - mean * mean
         with torch.no_grad():
@@ -32,7 +33,8 @@ class BatchNorm(nn.BatchNorm2d):
                 self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
-        return x * scale[:, None, None] + shift[:, None, None]
+        normalised: Tensor = x * scale[:, None, None] + shift[:, None, None]
+        return normalised
 
 
 def convolution(inputs: int, outputs: int, size: int = 1, *, batch_norm: bool) -> nn.Sequential:
@@ -61,4 +63,6 @@ class Bottleneck(nn.Module):
         y = self.reduce(x).relu()  # (B, reduced, H, W)
         y = self.spatial(y).relu()  # (B, reduced, H - 2, W - 2)
         y = self.expand(y)  # (B, outputs, H - 2, W - 2)
-        return (y + self.shortcut(x[:, :, 1:-1, 1:-1])).relu()
+        shortcut: Tensor = self.shortcut(x[:, :, 1:-1, 1:-1])
+        out: Tensor = (y + shortcut).relu()
+        return out

@@ -41,7 +41,7 @@ class BottleneckHead(nn.Module):
         )
         self.dropout = nn.Dropout2d(head.dropout)
         self.classifier = nn.Conv2d(widths[-1], spec.classes, 1)
-        self.margin = sum(block.margin for block in self.blocks)
+        self.margin = Bottleneck.margin * head.blocks
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> logits (B, classes, H - 2 margin, W - 2 margin)."""

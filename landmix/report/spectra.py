@@ -30,7 +30,7 @@ _REPEATED = 0.9
 
 
 @house_style()
-def spectra(  # noqa: PLR0913, PLR0917
+def spectra(
     bands: BandSet,
     names: Sequence[str],
     colors: Sequence[str],

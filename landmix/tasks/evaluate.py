@@ -52,7 +52,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
     with MapReader(settings.map) as reader:
         tags = reader.tags
         legend = _legend(settings, reader)
-        compared = _compare(reader, legend, classes_beside(legend, reference), reference)
+        compared = _compare(reader, classes_beside(legend, reference), reference)
         pixel = pixel_size(reader.grid)
     if _is_training_data(tags, files):
         heard.append("the reference is the model's own training data: these figures flatter")
@@ -76,8 +76,7 @@ def _legend(settings: EvaluateSettings, reader: MapReader) -> Legend:
     return make_legend([(v, reader.names.get(v, str(v)), reader.colors.get(v)) for v in known])
 
 
-def _compare(reader: MapReader, legend: Legend, classes: Classes, reference: LabelledScenes) -> _Compared:
-    (pixels,) = reference.pixels
+def _compare(reader: MapReader, classes: Classes, reference: LabelledScenes) -> _Compared:
     labelled = classes.labelled(reference.pixels)
     values = reader.values_at(labelled.rows, labelled.cols)
     valid = reader.valid(values)

@@ -161,7 +161,9 @@ class Results:
             here = labelled.scene == number
             shape = (scene.grid.height, scene.grid.width)
             places.append(
-                Places(name=scene.name, shape=shape, rows=labelled.rows[here], cols=labelled.cols[here], part=part[here])
+                Places(
+                    name=scene.name, shape=shape, rows=labelled.rows[here], cols=labelled.cols[here], part=part[here]
+                )
             )
         return places
 
@@ -202,7 +204,9 @@ class Results:
             figures = {key: np.array([row[key] for row in rows]) for key in ("overall_accuracy", "macro_f1")}
             lines.append(
                 "mean of folds: "
-                + ", ".join(f"{key.replace('_', ' ')} {f.mean():.3f} ± {f.std(ddof=1):.3f}" for key, f in figures.items())
+                + ", ".join(
+                    f"{key.replace('_', ' ')} {f.mean():.3f} ± {f.std(ddof=1):.3f}" for key, f in figures.items()
+                )
             )
         return "\n".join([*lines, accuracy_table(self.metrics)])
 

@@ -158,7 +158,9 @@ class PredictTask:
     scene: ReadOverrides = dataclasses.field(default_factory=ReadOverrides)
     tiling: TilingSettings = dataclasses.field(default_factory=TilingSettings)
     executor: ExecutorSettings = dataclasses.field(default_factory=ExecutorSettings)
-    outputs: list[Literal["classes", "confidence", "probabilities", "gap"]] = dataclasses.field(default_factory=lambda: ["classes"])
+    outputs: list[Literal["classes", "confidence", "probabilities", "gap"]] = dataclasses.field(
+        default_factory=lambda: ["classes"]
+    )
     dtype: Literal["uint8", "float32"] = "uint8"
     device: Device = "auto"
     precision: Precision = "auto"

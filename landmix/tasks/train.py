@@ -21,7 +21,7 @@ from landmix.nn.spec import NetSpec
 from landmix.predictor import choose_device
 from landmix.progress import Silent
 from landmix.tasks.results import Results
-from landmix.training.fit import Fitted, FitSettings, fit
+from landmix.training.fit import FitSettings, Fitted, fit
 from landmix.training.folder import RunFolder
 from landmix.training.loggers import check_logger, make_logger
 from landmix.training.prepare import Part, Prepared, Source, choose_bands, open_part, prepare

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from landmix.core.scaling import Affine
     from landmix.samples import Samples
     from landmix.training.settings import Augmentation
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Order(Sampler[BatchKey]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self._crops // self._batch)
+        return math.ceil(self._crops / self._batch)
 
     def __iter__(self) -> Iterator[BatchKey]:
         order = np.random.default_rng([self._seed, self._epoch]).permutation(self._crops)
@@ -87,8 +90,9 @@ class TrainingCrops(Dataset[Batch]):
         return len(self._crops)
 
     def __getitem__(self, key: BatchKey) -> Batch:
-        """This process's part of a batch. Random numbers are drawn for the whole batch, so that they do not depend on
-        how many processes share it.
+        """This process's part of a batch.
+
+        Random numbers are drawn for the whole batch, so that they do not depend on how many processes share it.
         """
         rng = np.random.default_rng([self._seed, key.epoch, key.number])
         mine = slice(self._rank, None, self._world)
@@ -124,12 +128,13 @@ class TrainingCrops(Dataset[Batch]):
         )
 
 
-def _turned(crops: NDArray[np.generic], turns: NDArray[np.integer]) -> NDArray[np.generic]:
+def _turned(crops: NDArray[T], turns: NDArray[np.integer]) -> NDArray[T]:
     """Mirror and transpose the last two axes; bits 1, 2 and 4 of `turns` (B,) say up-down, left-right, transpose."""
     if crops.shape[-1] == 1:
         return crops
     turned = crops.copy()
-    for bit, turn in ((1, lambda a: a[..., ::-1, :]), (2, lambda a: a[..., ::-1]), (4, lambda a: a.swapaxes(-1, -2))):
-        which = (turns & bit) > 0
-        turned[which] = turn(turned[which])
+    down, across, over = ((turns & bit) > 0 for bit in (1, 2, 4))
+    turned[down] = turned[down][..., ::-1, :]
+    turned[across] = turned[across][..., ::-1]
+    turned[over] = turned[over].swapaxes(-1, -2)
     return turned

@@ -25,7 +25,12 @@ class WholeCheckpointIO(TorchCheckpointIO):
         with replacing(target) as temporary:
             torch.save(checkpoint, temporary)
 
-    def load_checkpoint(self, path: _PATH, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002, FBT001
+    def load_checkpoint(
+        self,
+        path: _PATH,
+        map_location: Any = None,
+        weights_only: bool | None = None,  # noqa: ARG002, FBT001
+    ) -> dict[str, Any]:
         """Read without running code from it."""
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)  # type: ignore[no-any-return]
 

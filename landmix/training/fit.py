@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import lightning
 import numpy as np
 import torch
 
@@ -16,21 +15,12 @@ from landmix.core.scaling import Affine, standardise
 from landmix.errors import LandmixError
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
-
-# Lightning talks about its hardware, hints and loaders; landmix says itself what a user needs to know.
-warnings.filterwarnings("ignore", module=r"lightning\..*")
-for _name in ("lightning.pytorch", "lightning.fabric"):
-    for _part in ("", ".utilities.rank_zero", ".utilities.seed"):
-        logging.getLogger(_name + _part).setLevel(logging.ERROR)
-
-import lightning  # noqa: E402
-
-from landmix.training.batches import TrainingCrops  # noqa: E402
-from landmix.training.callbacks import Figures, History, StopEarly, often  # noqa: E402
-from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from  # noqa: E402
-from landmix.training.scoring import score  # noqa: E402
-from landmix.training.statistics import band_statistics, class_weights  # noqa: E402
-from landmix.training.task import PixelTask  # noqa: E402
+from landmix.training.batches import TrainingCrops
+from landmix.training.callbacks import Figures, History, StopEarly, often
+from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from
+from landmix.training.scoring import score
+from landmix.training.statistics import band_statistics, class_weights
+from landmix.training.task import PixelTask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,9 +91,9 @@ def fit(
 ) -> Fitted:
     """Fit a network to the labelled pixels `training` (N,).
 
-    The network learns the first `classes` of the legend. `validation` is only watched; `stopping` (with a constant rate) decides when to stop. The state to go on from and
-    the table of epochs lie in `folder` as `last.ckpt` and `train.csv`; `resume` goes on from there. Raises
-    `LandmixError` where all bands are constant.
+    The network learns the first `classes` of the legend. `validation` is only watched; `stopping` (with a constant
+    rate) decides when to stop. The state to go on from and the table of epochs lie in `folder` as `last.ckpt` and
+    `train.csv`; `resume` goes on from there. Raises `LandmixError` where all bands are constant.
     """
     statistics = band_statistics(samples, training)
     channels = statistics.varying
@@ -149,9 +139,7 @@ def fit(
         return {"val_overall_accuracy": confusion.overall_accuracy, "val_macro_f1": confusion.macro_f1}
 
     watched = validation is not None and bool(validation.any())
-    history = History(
-        folder / "train.csv" if processes.first else None, measure if watched else None, progress, name
-    )
+    history = History(folder / "train.csv" if processes.first else None, measure if watched else None, progress, name)
     callbacks: list[lightning.Callback] = [history, to_go_on_from(folder / "last.ckpt", often(epochs))]
     if stopping is not None:
         # 1 - macro F1 needs no loss of its own and falls as the network gets better

@@ -115,4 +115,6 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one with dotted keys."""
     if not isinstance(data, dict):
         return {prefix: data}
-    return {key: value for name, part in data.items() for key, value in _flat(part, f"{prefix}.{name}".lstrip(".")).items()}
+    return {
+        key: value for name, part in data.items() for key, value in _flat(part, f"{prefix}.{name}".lstrip(".")).items()
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from landmix.training.split import Split, split_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from landmix.core.legend import Legend
     from landmix.progress import Progress
@@ -163,7 +163,9 @@ def prepare(
     samples, empty = samples.without_empty_bands()
     trained = samples.labelled.scene < len(training.scenes)
     if len(np.unique(samples.labelled.index[trained])) < 2:  # noqa: PLR2004
-        msg = f"only one class of {', '.join(training.labelled.files[:3])} has valid pixels in the scenes: two are needed"
+        msg = (
+            f"only one class of {', '.join(training.labelled.files[:3])} has valid pixels in the scenes: two are needed"
+        )
         raise LandmixError(msg)
     return Prepared(
         samples=samples,

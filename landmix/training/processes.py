@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from landmix.errors import UsageError
 
@@ -61,9 +62,7 @@ def join(devices: int | None, nodes: int, device: str) -> Processes:
     if local * nodes != world:
         msg = f"trainer.devices={local} times trainer.num_nodes={nodes} must be the {world} processes that were started"
         raise UsageError(msg)
-    fabric = Fabric(
-        accelerator="gpu" if device == "cuda" else "cpu", devices=local, num_nodes=nodes, strategy="ddp"
-    )
+    fabric = Fabric(accelerator="gpu" if device == "cuda" else "cpu", devices=local, num_nodes=nodes, strategy="ddp")
     fabric.launch()
     return Processes(rank=fabric.global_rank, world=world, devices=local, nodes=nodes)
 

@@ -37,7 +37,7 @@ class Split:
 
     def validation(self, fold: int) -> NDArray[np.bool_]:
         """(N,) the pixels that validate in a fold."""
-        return self.fold == fold
+        return np.asarray(self.fold == fold)
 
     def training(self, fold: int) -> NDArray[np.bool_]:
         """(N,) the pixels that train in a fold: not validated in it, and farther away than the buffer."""
@@ -92,7 +92,7 @@ def split_pixels(
     buffer = default_buffer(margin, pixel) if settings.buffer_m is None else settings.buffer_m
     side = None
     rng = np.random.default_rng(seed)
-    folds = settings.folds if settings.folds > 1 else 1
+    folds = max(1, settings.folds)
     shares = np.full(folds, 1 / folds) if folds > 1 else np.array([settings.fraction, 1 - settings.fraction])
     if settings.kind == "none":
         fold, folds = np.full(len(labelled), ALWAYS_TRAINS, np.int16), 0
@@ -211,6 +211,6 @@ def stopping_part(
     stopping = np.zeros(len(labelled), np.bool_)
     stopping[numbers[part == 0]] = True
     if not stopping.any():
-        msg = "optim=constant stops on a part cut from the training data, but each class has one block: use optim=onecycle"
+        msg = "optim=constant stops on a part cut from training, but each class has one block: use optim=onecycle"
         raise LandmixError(msg)
     return stopping

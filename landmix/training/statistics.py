@@ -52,4 +52,4 @@ def class_weights(counts: NDArray[np.int64], balance: str) -> NDArray[np.float32
     weights = np.zeros(len(counts))
     present = counts > 0
     weights[present] = counts[present].astype(np.float64) ** BALANCE[balance]
-    return (weights * counts.sum() / (weights @ counts)).astype(np.float32)
+    return np.asarray(weights * counts.sum() / (weights @ counts), np.float32)

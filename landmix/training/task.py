@@ -23,6 +23,7 @@ class PixelTask(lightning.LightningModule):
         """`weights` (K,) a class; `total` optimiser steps in all."""
         super().__init__()
         self.network = network
+        self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
         self._settings, self._seed, self._total = settings, seed, total
 
