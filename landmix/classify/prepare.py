@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from landmix import __version__
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance
 from landmix.files import WORK, file_hash
 from landmix.geo.scene import ReadOptions, open_scene
+from landmix.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landmix import __version__
 from landmix.cli.verbs import VERBS, Verb, usage
 from landmix.errors import LandmixError, Terminated, UsageError
+from landmix.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,6 @@ import rasterio
 import torch
 import yaml
 
-from landmix import __version__
 from landmix.accuracy.confusion import Confusion
 from landmix.bundle import Bundle
 from landmix.files import file_hash
@@ -20,6 +19,7 @@ from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
 from landmix.tasks.tables import accuracy_table
 from landmix.training.statistics import class_statistics
+from landmix.version import __version__
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
