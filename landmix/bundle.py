@@ -17,6 +17,7 @@ from landmix.core.legend import Legend, LegendClass
 from landmix.core.scaling import Affine
 from landmix.errors import LandmixError
 from landmix.files import replacing
+from landmix.geo.scene import ReadOptions
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 
@@ -99,7 +100,7 @@ def load(path: str | Path) -> Bundle:
         raise LandmixError(msg)
     try:
         return _parse(content["bundle"], content["weights"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         msg = f"the model {path} is damaged: {error}"
         raise LandmixError(msg) from error
 
@@ -140,7 +141,7 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         normalise=Affine(scale=tuple(data["normalise"]["scale"]), offset=tuple(data["normalise"]["offset"])),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
-        scene=dict(data["scene"]),
+        scene=asdict(ReadOptions(**data["scene"])),
         training=dict(data["training"]),
         accuracy=dict(data["accuracy"]),
     )
@@ -157,7 +158,12 @@ def _check_weights(spec: NetSpec, weights: dict[str, Tensor]) -> None:
         msg = "its weights are not those of its network"
         raise ValueError(msg)
     for name, tensor in weights.items():
-        plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and not tensor.is_quantized
+        plain = (
+            isinstance(tensor, torch.Tensor)
+            and tensor.layout == torch.strided
+            and tensor.device.type == "cpu"
+            and not tensor.is_quantized
+        )
         if not plain or tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
             msg = f"its weight {name} has not the shape of its network"
             raise ValueError(msg)

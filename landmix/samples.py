@@ -59,7 +59,9 @@ class Samples:
     """Crops of stored values around labelled pixels.
 
     The scenes are cut into cells of `side` x `side` pixels; each cell that holds a labelled pixel is one crop, with
-    `margin` more pixels on each side. With margin 0 a cell is a pixel and the crops are a plain pixel table.
+    `margin` more pixels on each side. With side 1 every labelled pixel is the centre of a crop of its own, and with
+    margin 0 the crops are a plain pixel table. Larger cells compute less for each label of dense labels, but the
+    labels of a crop are alike, which costs accuracy where there are few.
     """
 
     labelled: Labelled
@@ -106,7 +108,7 @@ class Samples:
         lines = [scaling.take(channels.tolist()).then(after).arrays for scaling in self.scalings]
         scale, offset = (np.stack(part)[self.scene[crops]] for part in zip(*lines, strict=True))
         stored = self.stored[crops]
-        if len(channels) < stored.shape[1]:
+        if not np.array_equal(channels, np.arange(stored.shape[1])):
             stored = stored[:, channels]
         return normalise(stored, self.valid[crops], scale, offset)
 
@@ -176,6 +178,7 @@ def collect(
     labelled: Labelled,
     *,
     margin: int,
+    side: int = 1,
     memory: int,
     cache: Path,
     progress: Callable[[int, int], None] | None = None,
@@ -185,7 +188,6 @@ def collect(
     `scenes` have the same bands. Crops that need more than `memory` bytes are mapped from the file `cache`.
     `progress` is called with the number of crops decoded and their total.
     """
-    side = cell_side(labelled, margin)
     size = side + 2 * margin
     cells = np.stack([labelled.scene, labelled.rows // side, labelled.cols // side], axis=1)
     cells, crop = np.unique(cells, axis=0, return_inverse=True)
@@ -216,21 +218,6 @@ def collect(
         nodata=tuple(scene.nodata for scene in scenes),
         cache=cache if mapped else None,
     )
-
-
-def cell_side(labelled: Labelled, margin: int) -> int:
-    """The cell side, of 1, 2, 4 and 8, with which the network computes the fewest pixels.
-
-    Lone points are cheapest one by one; in polygons the crops of neighbours overlap, and larger cells share them.
-    """
-    if margin == 0:
-        return 1
-
-    def computed(side: int) -> int:
-        cells = np.stack([labelled.scene, labelled.rows // side, labelled.cols // side], axis=1)
-        return len(np.unique(cells, axis=0)) * (side + 2 * margin) ** 2
-
-    return min((1, 2, 4, 8), key=computed)
 
 
 def _read(

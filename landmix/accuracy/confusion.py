@@ -84,7 +84,7 @@ class Confusion:
         total = float(self.n)
         if not total:
             return float("nan")
-        chance = float(self.support @ self.mapped) / total**2
+        chance = float((self.support / total) @ (self.mapped / total))
         return float(_ratio(self.overall_accuracy - chance, 1 - chance))
 
     @property

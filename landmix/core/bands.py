@@ -30,6 +30,11 @@ class Band:
     named: bool = True
     """False where the name only says the position."""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            msg = f"a band needs a name, not {self.name!r}"
+            raise ValueError(msg)
+
     def near(self, other: Band) -> bool | None:
         """Whether the wavelengths agree, within half the band's width or 15 nm; None where one is unknown."""
         if self.wavelength is None or other.wavelength is None:

@@ -69,17 +69,24 @@ class Grid:
         """Whether both have the same pixels: shape and CRS, and corners within a thousandth of a pixel."""
         if (self.height, self.width, self.crs) != (other.height, other.width, other.crs):
             return False
+        if _places(self) != _places(other):
+            return False
         corners = [(0, 0), (self.width, 0), (0, self.height), (self.width, self.height)]
-        here, there = (np.array([grid.transform * corner for corner in corners]) for grid in (self, other))
+        here, there = (np.array([grid.transform @ corner for corner in corners]) for grid in (self, other))
         pixel = abs(self.transform.determinant) ** 0.5
         return bool(np.abs(here - there).max() <= _SAME_PIXEL * pixel)
 
     def centres(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.float64]:
         """Coordinates (N, 2), x before y in CRS units, of the centres of pixels (N,), (N,)."""
-        x, y = self.transform * (cols + 0.5, rows + 0.5)  # type: ignore[operator]  # affine takes arrays too
+        x, y = self.transform @ (cols + 0.5, rows + 0.5)  # type: ignore[operator]  # affine takes arrays too
         return np.stack([x, y], axis=1)
 
     def __str__(self) -> str:
         crs = "no CRS" if self.crs is None else self.crs.to_string()[:60]
         t = self.transform
         return f"{self.height} x {self.width} pixels of {t.a:g} x {t.e:g} from ({t.c:g}, {t.f:g}), {crs}"
+
+
+def _places(grid: Grid) -> list[tuple[float, float, float, float]]:
+    """Ground control points as plain numbers."""
+    return [(point.row, point.col, point.x, point.y) for point in grid.gcps]

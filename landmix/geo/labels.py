@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +57,16 @@ class LabelPixels:
     names: tuple[Key, ...]
     units: NDArray[np.int32]
     """(N,) number of the feature that a pixel belongs to; -1 in rasters."""
-    overlapping: int = 0
-    """Pixels left out because features of different classes claim them."""
+    disputed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Flat indices (row * width + col) of pixels left out because features of different classes claim them."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def overlapping(self) -> int:
+        """How many pixels are left out because features of different classes claim them."""
+        return len(self.disputed)
 
 
 def open_labels(path: str, field: str | None, layer: str | None = None) -> Features | RasterLabels:
@@ -109,7 +114,8 @@ def _pixels(geometry: shapely.Geometry, grid: Grid) -> NDArray[np.int64]:
     """Flat indices (row * width + col) of the pixels that a geometry claims."""
     inverse = ~grid.transform
     if "Point" in geometry.geom_type:
-        cols, rows = (np.floor(values).astype(np.int64) for values in _to_pixels(geometry, inverse))
+        places = np.stack(_to_pixels(geometry, inverse))
+        cols, rows = np.floor(places[:, np.isfinite(places).all(0)]).astype(np.int64)
         inside = (rows >= 0) & (rows < grid.height) & (cols >= 0) & (cols < grid.width)
         return np.unique(rows[inside] * grid.width + cols[inside])
     window = _bounds(geometry, inverse, grid)
@@ -128,7 +134,8 @@ def _pixels(geometry: shapely.Geometry, grid: Grid) -> NDArray[np.int64]:
 def _to_pixels(geometry: shapely.Geometry, inverse: Transform) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Columns and rows of a geometry's vertices."""
     x, y = shapely.get_coordinates(geometry).T
-    cols, rows = inverse * (x, y)
+    with np.errstate(invalid="ignore"):  # a vertex that the projection cannot place is infinite
+        cols, rows = inverse @ (x, y)
     return np.asarray(cols), np.asarray(rows)
 
 
@@ -163,7 +170,7 @@ def _unique(
         keys=keys[first],
         names=names,
         units=units[first],
-        overlapping=int((~agreed).sum()),
+        disputed=pixels[~agreed],
     )
 
 
@@ -239,16 +246,11 @@ def merge(parts: Sequence[LabelPixels], width: int) -> LabelPixels:
         flats.append(part.rows.astype(np.int64) * width + part.cols)
         keys.append(position[part.keys] if len(part) else part.keys)
     units = np.concatenate([part.units for part in parts])
-    merged = _unique(np.concatenate(flats), np.concatenate(keys), units, names, width)
-    overlapping = merged.overlapping + sum(part.overlapping for part in parts)
-    return LabelPixels(
-        rows=merged.rows,
-        cols=merged.cols,
-        keys=merged.keys,
-        names=names,
-        units=merged.units,
-        overlapping=overlapping,
-    )
+    flat = np.concatenate(flats)
+    disputed = np.unique(np.concatenate([part.disputed for part in parts]))
+    clear = ~np.isin(flat, disputed)
+    merged = _unique(flat[clear], np.concatenate(keys)[clear], units[clear], names, width)
+    return replace(merged, disputed=np.union1d(merged.disputed, disputed))
 
 
 def count_keys(pixels: Sequence[LabelPixels]) -> Counter[Key]:

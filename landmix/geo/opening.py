@@ -34,8 +34,8 @@ def raster_driver(path: str) -> str | None:
     try:
         with Path(path).open("rb") as file:
             head = file.read(16)
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        msg = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
         raise LandmixError(msg) from error
     driver = next((driver for magic, driver in _MAGIC if head.startswith(magic)), None)
     return driver or ("ENVI" if _envi_header(Path(path)) else None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import glob
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,20 @@ def _item(item: Any, key: str) -> list[Entry]:
         files = [path for part in item for path in _expand(part, key)]
         return [Entry(files=tuple(files), stem=_stem(files))]
     if isinstance(item, dict) and set(item) == {"name", "path"} and isinstance(item["name"], str):
-        (entry,) = _item(item["path"], key)
-        return [Entry(files=entry.files, stem=safe_name(item["name"]))]
+        found = _item(item["path"], key)
+        if len(found) != 1:
+            msg = f"the name '{item['name']}' in {key} is for one scene, but its path means {len(found)}"
+            raise UsageError(msg)
+        return [replace(found[0], stem=safe_name(item["name"]))]
     msg = f"{key} takes paths, lists of paths, or {{name: ..., path: ...}}, not {item!r}"
     raise UsageError(msg)
 
 
-def _text(text: str, key: str) -> list[Entry]:
+def _text(text: str, key: str, lists: tuple[str, ...] = ()) -> list[Entry]:
+    """`lists` are the list files that led here: one that leads to itself has no end."""
+    if text in lists:
+        msg = f"the list {text[1:]} of {key} names itself"
+        raise LandmixError(msg)
     if not text.startswith("@"):
         return [Entry(files=(path,), stem=_stem([path])) for path in _expand(text, key)]
     path = Path(text[1:])
@@ -66,7 +74,7 @@ def _text(text: str, key: str) -> list[Entry]:
     if path.suffix.lower() == ".csv":
         return _pairs(content.splitlines(), path)
     lines = [line.strip() for line in content.splitlines()]
-    return [entry for line in lines if line and not line.startswith("#") for entry in _text(line, key)]
+    return [entry for line in lines if line and not line.startswith("#") for entry in _text(line, key, (*lists, text))]
 
 
 def _pairs(lines: Iterable[str], path: Path) -> list[Entry]:
@@ -83,13 +91,18 @@ def _pairs(lines: Iterable[str], path: Path) -> list[Entry]:
         raise LandmixError(msg)
     return [
         Entry(files=(image,), stem=_stem([image]), label=label)
-        for image, label in ((str(path.parent / image), str(path.parent / label)) for image, label in pairs)
+        for image, label in ((_beside(path, image), _beside(path, label)) for image, label in pairs)
     ]
+
+
+def _beside(path: Path, text: str) -> str:
+    """What a list file names, relative to it."""
+    return text if is_remote(text) else str(path.parent / text)
 
 
 def _expand(text: str, key: str) -> list[str]:
     """The paths that a glob means; anything without glob signs, or that exists as written, is a path."""
-    if is_remote(text) or not glob.has_magic(text) or Path(text).exists():
+    if is_remote(text) or not glob.has_magic(text) or os.path.exists(text):  # noqa: PTH110 - never raises
         return [text]
     found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
     if not found:

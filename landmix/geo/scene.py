@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, replace
 from itertools import groupby
-from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -133,8 +133,17 @@ class SceneReader:
         used = {position for position, _ in self.scene.sources}
         for position in used:
             if self.scene.masked[position]:
-                mask &= self._datasets[position].dataset_mask(window=_rasterio(part)) > 0
+                mask &= _file_mask(self._datasets[position], _rasterio(part)) > 0
         return mask
+
+
+def _file_mask(dataset: rasterio.DatasetReader, window: RasterioWindow) -> NDArray[np.uint8]:
+    """A file's mask, 0 where masked (H, W); where it has an alpha band that one, which a nodata tag would hide."""
+    if ColorInterp.alpha in dataset.colorinterp:
+        alpha: NDArray[np.uint8] = dataset.read(dataset.colorinterp.index(ColorInterp.alpha) + 1, window=window)
+        return alpha
+    mask: NDArray[np.uint8] = dataset.dataset_mask(window=window)
+    return mask
 
 
 def validity(stored: NDArray[np.generic], nodata: Sequence[float | None]) -> NDArray[np.bool_]:
@@ -159,7 +168,7 @@ def band_validity(band: NDArray[np.generic], nodata: float | None) -> NDArray[np
 def _holds(dtype: np.dtype[np.generic], value: float) -> bool:
     """Whether a data type can hold a nodata value at all (-9999 in a uint8 file marks nothing)."""
     if dtype.kind == "f":
-        return True
+        return not np.isfinite(value) or abs(value) <= float(np.finfo(np.dtype(dtype.name)).max)
     info = np.iinfo(np.dtype(dtype.name))
     return value == int(value) and info.min <= value <= info.max if np.isfinite(value) else False
 
@@ -207,7 +216,9 @@ def _spectral(dataset: rasterio.DatasetReader) -> list[int]:
 
 def _has_mask(dataset: rasterio.DatasetReader) -> bool:
     """Whether the file has a mask or alpha band beside or instead of nodata values."""
-    return any(MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums)
+    return ColorInterp.alpha in dataset.colorinterp or any(
+        MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums
+    )
 
 
 def _common_dtype(path: str, dtypes: list[str]) -> np.dtype[np.generic]:
@@ -258,11 +269,9 @@ def _bands(files: list[str], opened: list[rasterio.DatasetReader], sources: list
 
 def common_prefix(names: list[str]) -> str:
     """What several file stems begin with, back to the last separator (`_`, `-`, `.` or a blank)."""
-    prefix = commonpath(names)
-    if all(len(name) > len(prefix) for name in names):
-        cut = max(prefix.rfind(mark) for mark in "_-. ")
-        prefix = prefix[: cut + 1]
-    return prefix
+    prefix = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter is what is wanted here
+    cut = max(prefix.rfind(mark) for mark in "_-. ")
+    return prefix[: cut + 1]
 
 
 def file_suffixes(files: list[str]) -> list[str]:

@@ -58,12 +58,17 @@ def _qml(legend: Legend) -> str:
     return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, "unicode") + "\n"
 
 
+def _cut(name: str) -> str:
+    """As much of a name as a dBASE text of 254 bytes holds."""
+    return name.encode()[:254].decode(errors="ignore")
+
+
 def _write_vat(path: Path, legend: Legend, counts: dict[int, int]) -> None:
     """ArcGIS's attribute table: colours as reals from 0 to 1."""
     columns = {
         "Value": np.array(legend.values, np.int32),
         "Count": np.array([counts.get(value, 0) for value in legend.values], np.int64),
-        "ClassName": np.array(legend.names, object),
+        "ClassName": np.array([_cut(name) for name in legend.names], object),
     }
     for i, name in enumerate(("Red", "Green", "Blue")):
         columns[name] = np.array([c.rgb[i] / 255 for c in legend])

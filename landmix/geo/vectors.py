@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from landmix.errors import LandmixError
+from landmix.files import is_remote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +56,7 @@ def read_features(path: str, field: str | None, layer: str | None = None) -> Fea
     Features without a class or a geometry are left out. Raises `LandmixError` for a file that is no vector file, is
     empty, lacks the field, or holds lines.
     """
+    _refuse_pointers(path)
     try:
         layer = layer or _layer(path, field)
         info = pyogrio.read_info(path, layer=layer)
@@ -76,6 +79,16 @@ def read_features(path: str, field: str | None, layer: str | None = None) -> Fea
     _check_kinds(path, geometries)
     keys = tuple(value for value, keep in zip(values, kept, strict=True) if keep)
     return Features(path=path, crs=meta["crs"], geometries=geometries, keys=keys)
+
+
+def _refuse_pointers(path: str) -> None:
+    """A virtual vector file can name any other file or address, whatever it is called."""
+    if is_remote(path):
+        return
+    with Path(path).open("rb") as file:
+        if b"<OGRVRT" in file.read(4096):
+            msg = f"{path} is a virtual file that names others: give the labels themselves"
+            raise LandmixError(msg)
 
 
 def _layer(path: str, field: str | None) -> str | None:
@@ -116,7 +129,8 @@ def _keys(path: str, field: str, column: NDArray[Any]) -> tuple[list[str | int],
             msg = f"classes must be whole numbers or text, but the field '{field}' of {path} holds fractions"
             raise LandmixError(msg)
         return [int(value) if ok else 0 for value, ok in zip(column, filled, strict=True)], filled
-    texts: list[str | int] = ["" if value is None else str(value).strip() for value in column]
+    # control characters have no place in a legend
+    texts: list[str | int] = ["" if value is None else " ".join(str(value).split()) for value in column]
     return texts, np.array([bool(text) for text in texts])
 
 

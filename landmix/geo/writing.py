@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
@@ -93,7 +94,7 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
                 msg = f"cannot write {target}: what was written reads back different"
                 raise LandmixError(msg)
             remove_sidecars(target)  # an old style would give the new map wrong names
-    except (RasterioError, SystemError) as error:
+    except (RasterioError, CPLE_BaseError, SystemError) as error:  # copy lets GDAL's own errors through
         msg = f"cannot write {target}: {error}"
         raise LandmixError(msg) from error
     finally:

@@ -37,6 +37,30 @@ class BatchNorm(nn.BatchNorm2d):
         return normalised
 
 
+class Dropout(nn.Module):
+    """Leaves out whole channels of a crop at random while training, the same ones whatever the number of processes.
+
+    Every process holds each `world`-th crop and begins a step with the same seed, so it draws for the whole batch and
+    takes its own. A generator of its own keeps the global stream alike where parts are unequal; it draws on the CPU,
+    so that nothing depends on the device either.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W), same shape."""
+        if not (self.training and self.share):
+            return x
+        together = dist.is_available() and dist.is_initialized()
+        rank, world = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        drawn = torch.rand((x.shape[0] + 1) * world, x.shape[1], 1, 1, generator=generator)  # (>= whole batch, C, 1, 1)
+        kept = drawn[rank::world][: x.shape[0]] >= self.share  # (B, C, 1, 1)
+        return x * (kept / (1 - self.share)).to(x)
+
+
 def convolution(inputs: int, outputs: int, size: int = 1, *, batch_norm: bool) -> nn.Sequential:
     """A convolution without padding, and its batch norm or its bias: (B, in, H, W) -> (B, out, H - size + 1, ...)."""
     layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, size, bias=not batch_norm)]
@@ -46,7 +70,10 @@ def convolution(inputs: int, outputs: int, size: int = 1, *, batch_norm: bool) -
 
 
 class Bottleneck(nn.Module):
-    """1x1 reduce, 3x3, 1x1 expand, with a residual (He et al. 2016, figure 5)."""
+    """1x1 reduce, 3x3, 1x1 expand, with a residual (He et al. 2016, figure 5).
+
+    It begins as the identity (Goyal et al. 2017, section 5.1): neighbours come in where they help.
+    """
 
     margin = 1
 
@@ -57,6 +84,7 @@ class Bottleneck(nn.Module):
         self.expand = convolution(reduced, outputs, batch_norm=batch_norm)
         same = inputs == outputs
         self.shortcut: nn.Module = nn.Identity() if same else convolution(inputs, outputs, batch_norm=batch_norm)
+        nn.init.zeros_(self.expand[-1].weight)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H - 2, W - 2): nothing is padded, so tiles see what the scene holds."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from landmix.nn.layers import Bottleneck, convolution
+from landmix.nn.layers import Bottleneck, Dropout, convolution
 
 if TYPE_CHECKING:
     from landmix.nn.spec import NetSpec
@@ -39,7 +39,7 @@ class BottleneckHead(nn.Module):
         self.blocks = nn.ModuleList(
             Bottleneck(a, head.reduced, b, batch_norm=spec.batch_norm) for a, b in pairwise(widths)
         )
-        self.dropout = nn.Dropout2d(head.dropout)
+        self.dropout = Dropout(head.dropout)
         self.classifier = nn.Conv2d(widths[-1], spec.classes, 1)
         self.margin = Bottleneck.margin * head.blocks
 

@@ -37,7 +37,8 @@ class DataSettings:
     ignore: list[str | int] | str | int | None = None
     pairing: Literal["stem", "order"] = "stem"
     bands: list[str | int] | None = None
-    balance: Literal["none", "sqrt", "full"] = "sqrt"
+    balance: Literal["none", "quarter", "sqrt", "full"] = "quarter"
+    cell: int = 1
     memory_gb: float = 4.0
     validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -45,6 +46,9 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.memory_gb < 0:
             msg = f"data.memory_gb cannot be below 0, but is {self.memory_gb}"
+            raise ValueError(msg)
+        if not 1 <= self.cell <= 64:  # noqa: PLR2004
+            msg = f"data.cell must lie between 1 and 64 pixels, not {self.cell}"
             raise ValueError(msg)
         if self.bands is not None and not self.bands:
             msg = "data.bands must name at least one band"

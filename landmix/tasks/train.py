@@ -104,6 +104,7 @@ class _Run:
             legend_file=settings.data.legend,
             split=settings.split,
             margin=Network(net).margin,
+            side=settings.data.cell,
             memory=int(settings.data.memory_gb * 2**30),
             cache=self.folder.work / f"samples-{self.processes.rank}",
             seed=settings.seed,

@@ -107,7 +107,8 @@ class TrainingCrops(Dataset[Batch]):
             pixels *= gain
         if self._augmentation.noise:
             shape = (len(key.crops), *pixels.shape[1:])
-            pixels += self._augmentation.noise * rng.standard_normal(shape, np.float32)[mine]
+            deviation = np.float32(self._augmentation.noise * math.sqrt(len(self._channels)))
+            pixels += deviation * rng.standard_normal(shape, np.float32)[mine]
         return Batch(
             pixels=torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last),
             labels=torch.from_numpy(labels),
@@ -115,10 +116,8 @@ class TrainingCrops(Dataset[Batch]):
         )
 
     def loader(self, batch: int) -> DataLoader[Batch]:
-        """Batches of about `batch` labelled pixels."""
-        density = max(1.0, float((self._labels >= 0).sum()) / len(self))
-        crops = max(1, round(batch / density))
-        order = Order(len(self), crops, self._seed)
+        """Batches of `batch` crops."""
+        order = Order(len(self), batch, self._seed)
         return DataLoader(
             self,
             sampler=order,

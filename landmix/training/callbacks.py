@@ -75,8 +75,8 @@ class History(lightning.Callback):
 
 
 def often(epochs: int) -> int:
-    """Every how many epochs to save, measure and write: about thirty times a run, however short its epochs are."""
-    return max(1, epochs // 30)
+    """Every how many epochs to save, measure and write: about fifteen times a run, however short its epochs are."""
+    return max(1, epochs // 15)
 
 
 def as_csv(rows: list[Figures]) -> str:

@@ -13,7 +13,10 @@ class Augmentation:
     flips: bool = True
     """Mirror and transpose crops: eight ways to look at one place."""
     noise: float = 0.03
-    """Standard deviation of the noise added to each value, in standard deviations of its band."""
+    """Noise on each value: standard deviation in those of its band, times the square root of the number of bands.
+
+    The more bands there are, the more a network can average white noise away; the factor leaves as much of it.
+    """
     gain: float = 0.0
     """Standard deviation of a factor on all bands of a crop, around 1: illumination."""
 
@@ -32,10 +35,10 @@ class OptimSettings:
     """`onecycle`: up and down once over all epochs; `constant`: with early stopping on a part of the training data."""
     epochs: int | None = None
     """Passes over the training crops; None: `steps` decides."""
-    steps: int = 1500
+    steps: int = 600
     """Optimiser steps to make about, where epochs is None."""
-    batch: int = 512
-    """Labelled pixels a step."""
+    batch: int = 128
+    """Crops a step, over all processes."""
     lr: float = 6e-3
     """Highest learning rate."""
     weight_decay: float = 1e-2

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from landmix.samples import Samples
 
-BALANCE = {"none": 0.0, "sqrt": -0.5, "full": -1.0}
+BALANCE = {"none": 0.0, "quarter": -0.25, "sqrt": -0.5, "full": -1.0}
 """`data.balance`: the power of a class's pixel count that is its weight in the loss."""
 
 

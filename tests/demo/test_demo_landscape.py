@@ -77,9 +77,7 @@ def test_swath_edge_slants(scene: DemoScene) -> None:
     assert ends[0] > ends[1] + 5
 
 
-@pytest.mark.parametrize(
-    ("rough_class", "smooth_class"), [("built-up", "bare soil"), ("broadleaf", "needleleaf")]
-)
+@pytest.mark.parametrize(("rough_class", "smooth_class"), [("built-up", "bare soil"), ("broadleaf", "needleleaf")])
 def test_neighbours_tell_apart_what_one_pixel_does_not(rough_class: str, smooth_class: str) -> None:
     made = make_scene(3, 512)
     first, second = _inside(made, rough_class), _inside(made, smooth_class)

@@ -11,7 +11,8 @@ from landmix.core.legend import Legend, LegendClass, palette
 from landmix.report.figures import Places
 from landmix.report.page import EvaluateReport, Spectra, TrainReport
 
-NASTY = '<script>alert(1)</script>&"$x$\x0b\ud800'
+NASTY_NAME = '<script>alert(1)</script>&"$x$'
+NASTY = NASTY_NAME + "\x0b\ud800"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from report_numbers import NASTY, Fake
+from report_numbers import NASTY, NASTY_NAME, Fake
 
 from landmix.accuracy.confusion import Confusion
 from landmix.core.bands import Band, BandSet
@@ -57,7 +57,7 @@ def test_confusion_cells_hold_counts_and_percent(fake: Fake) -> None:
 
 
 def test_class_names_are_text_not_markup_nor_mathematics(fake: Fake) -> None:
-    legend = fake.legend(3, NASTY, "_hidden", "$\\frac{1}{2}$ and a name that goes on and on to its end 7")
+    legend = fake.legend(3, NASTY_NAME, "_hidden", "$\\frac{1}{2}$ and a name that goes on and on to its end 7")
     numbers = np.ones((3, 4))
     for svg in (
         figures.confusion(fake.confusion(legend)),

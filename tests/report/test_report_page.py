@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report_numbers import NASTY, Fake
+from report_numbers import NASTY, NASTY_NAME, Fake
 
 from landmix.accuracy.confusion import Confusion
 from landmix.report import page, tables
@@ -83,7 +83,7 @@ def test_evaluate_page_says_all_that_it_was_given(fake: Fake) -> None:
 
 
 def test_text_from_outside_is_escaped_everywhere(fake: Fake) -> None:
-    legend = fake.legend(3, NASTY)
+    legend = fake.legend(3, NASTY_NAME)
     confusion = fake.confusion(legend)
     facts, warnings = [(NASTY, NASTY)], [NASTY]
     metrics = confusion.to_json() | {"split": {NASTY: NASTY}, "distance_m": {NASTY: 1.0}}
