@@ -133,7 +133,7 @@ class Results:
         seen = self.fitted.channels
         return train_page(
             TrainReport(
-                title=f"Training of {self.settings.out_dir}",
+                title=f"Training on {self._title()}",
                 legend=legend,
                 bands=samples.bands.take(seen.tolist()),
                 metrics=self.metrics,
@@ -147,6 +147,11 @@ class Results:
                 facts=self._facts(),
             )
         )
+
+    def _title(self) -> str:
+        """The scenes, or how many there are."""
+        names = [scene.name for scene in self.data.training.scenes]
+        return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
     def _places(self) -> list[Places]:
         """Where the pixels of the first fold lie."""

@@ -50,9 +50,9 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     if processes.from_first(lambda: folder.finished(config, resume=resume, overwrite=overwrite)):
         progress.say(f"{folder.model} is finished already")
         return _known_figure(folder)
-    training, validation, band_count = _open(settings, progress)
+    training, validation, band_count = open_parts(settings, progress)
     with folder.claimed() if processes.first else contextlib.nullcontext():
-        run = _Run(settings, folder, device, processes, progress)
+        run = Run(settings, folder, device, processes, progress)
         run.prepare(training, validation, band_count)
         processes.from_first(lambda: folder.begin(config, resume=resume))
         results = run.fit_all()
@@ -68,7 +68,7 @@ def _known_figure(folder: RunFolder) -> float | None:
     return None if figure is None else float(figure)
 
 
-def _open(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | None, int]:
+def open_parts(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | None, int]:
     """Scenes and labels of both parts, and how many bands the training files have."""
     data = settings.data
     labels = LabelSettings(
@@ -83,7 +83,7 @@ def _open(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | Non
     return training, validation, len(every.scenes[0].bands)
 
 
-class _Run:
+class Run:
     """One training run: fits of the folds, and the fit that becomes the model."""
 
     def __init__(

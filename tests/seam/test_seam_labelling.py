@@ -193,7 +193,8 @@ def opened(scene: Any, labels: Any, **settings: Any) -> Part:
 
 def prepared(tmp_path: Path, part: Part, own: Part | None = None, margin: int = 0, **split: Any) -> Any:
     return prepare(
-        part, own, legend_file=None, split=SplitSettings(**split), margin=margin, side=1, memory=2**30, cache=tmp_path / "c",
+        part, own, legend_file=None, split=SplitSettings(**split), margin=margin, side=1, memory=2**30,
+        cache=tmp_path / "c",
         seed=0, band_count=2, progress=Silent(),
     )  # fmt: skip
 
