@@ -119,15 +119,16 @@ class Samples:
         labels[self.crop[chosen], rows, cols] = self.labelled.index[chosen]
         return labels
 
-    def without_empty_bands(self) -> tuple[Samples, list[int]]:
+    def without_empty_bands(self, where: str) -> tuple[Samples, list[int]]:
         """Leave out bands that are nodata at every labelled pixel, and pixels that are invalid in another band.
 
-        Returns the rest, and the indices of the bands left out. Raises `LandmixError` if no valid pixel is left.
+        Returns the rest, and the indices of the bands left out. Raises `LandmixError` that names `where` (the label
+        files) if no valid pixel is left.
         """
         empty = [i for i in range(len(self.bands)) if not self._any_valid(i)]
         kept = [i for i in range(len(self.bands)) if i not in empty]
         if not kept:
-            msg = "all labelled pixels are nodata or masked in every band: are these the right labels for the scene?"
+            msg = f"all pixels labelled in {where} are nodata or masked in every band: are these the right labels?"
             raise LandmixError(msg)
         samples = (
             self
@@ -140,7 +141,7 @@ class Samples:
                 nodata=tuple(tuple(values[i] for i in kept) for values in self.nodata),
             )
         )
-        return samples.judged(), empty
+        return samples.judged(where), empty
 
     def _any_valid(self, band: int) -> bool:
         rows, cols = (self.place + self.margin).T
@@ -155,7 +156,7 @@ class Samples:
                     return True
         return False
 
-    def judged(self) -> Samples:
+    def judged(self, where: str) -> Samples:
         """With nodata counted as invalid, and only the labelled pixels that are valid."""
         valid = self.valid.copy()
         for scene, nodata in enumerate(self.nodata):
@@ -166,7 +167,7 @@ class Samples:
         rows, cols = (self.place + self.margin).T
         chosen = valid[self.crop, rows, cols]
         if not chosen.any():
-            msg = "every labelled pixel is nodata or masked in some band: leave that band out with data.bands"
+            msg = f"every pixel labelled in {where} is nodata or masked in some band: leave it out with data.bands"
             raise LandmixError(msg)
         return replace(
             self, valid=valid, labelled=self.labelled.take(chosen), crop=self.crop[chosen], place=self.place[chosen]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from landmix.errors import UsageError
@@ -31,7 +32,12 @@ def settings_from(config: DictConfig, kind: type[T]) -> T:
 
     Raises `UsageError` that names every fault by its dotted path.
     """
-    missing = sorted(OmegaConf.missing_keys(config))
+    try:
+        missing = sorted(OmegaConf.missing_keys(config))
+        plain = json.dumps(OmegaConf.to_container(config, resolve=not missing))
+    except OmegaConfBaseException as error:
+        msg = f"a setting cannot be resolved: {str(error).splitlines()[0]}"
+        raise UsageError(msg) from error
     if missing:
         msg = f"{' and '.join(missing)} must be given: {' '.join(f'{key}=...' for key in missing)}"
         raise UsageError(msg)
@@ -39,7 +45,6 @@ def settings_from(config: DictConfig, kind: type[T]) -> T:
         # Unknown keys are faults, and "1" is no number.
         part.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
     try:
-        plain = json.dumps(OmegaConf.to_container(config, resolve=True))
         return TypeAdapter(kind).validate_json(plain)
     except ValidationError as error:
         raise UsageError("; ".join(dict.fromkeys(map(_fault, error.errors())))) from None

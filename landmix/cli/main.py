@@ -136,7 +136,7 @@ class Command:
         complaint = io.StringIO()
         try:
             with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
-                parsed = get_args_parser().parse_args(self.arguments)
+                parsed = get_args_parser().parse_intermixed_args(self.arguments)
         except SystemExit as error:
             if error.code:
                 last = complaint.getvalue().strip().splitlines()[-1]
@@ -144,6 +144,9 @@ class Command:
                 raise UsageError(msg) from None
             return
         self.multirun = bool(parsed.multirun)
+        # hydra itself takes flags before overrides only
+        flags = [argument for argument in self.arguments if argument not in parsed.overrides]
+        self.arguments = [*flags, *parsed.overrides]
         stray = [o for o in parsed.overrides if "=" not in o and not o.startswith("~")]
         if stray:
             msg = f"'{stray[0]}' is no setting: write NAME=VALUE (landmix {self.verb.name} --help shows which)"
@@ -221,11 +224,16 @@ class Command:
         """Hydra's complaint in one sentence, with near names."""
         from hydra import compose, initialize_config_dir  # noqa: PLC0415
         from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
-        from hydra.errors import MissingConfigException  # noqa: PLC0415
+        from hydra.errors import MissingConfigException, OverrideParseException  # noqa: PLC0415
 
         from landmix.cli.config import config_folder, near_keys  # noqa: PLC0415
 
         text = " ".join(str(error).split())
+        if isinstance(error, OverrideParseException):
+            return (
+                f"cannot read '{error.override}': put quotes around names with blanks, commas, brackets or other"
+                " special letters inside a list"
+            )
         options = getattr(error, "options", None) if isinstance(error, MissingConfigException) else None
         if options:
             wanted = str(getattr(error, "missing_cfg_file", ""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
@@ -58,17 +60,9 @@ def _plain(argument: str, value: str) -> bool:
 
 def _as_text(value: str) -> str:
     """The value as a quoted text of hydra's grammar, which doubles backslashes only before quotes and at the end."""
-    body = value.replace("${", "\\${") if "${" in value else value
-    pieces = []
-    backslashes = 0
-    for character in body:
-        if character == "\\":
-            backslashes += 1
-            continue
-        if character == "'":
-            pieces.append("\\" * (2 * backslashes) + "\\'")
-        else:
-            pieces.append("\\" * backslashes + character)
-        backslashes = 0
-    pieces.append("\\" * (2 * backslashes))
-    return "'" + "".join(pieces) + "'"
+    # OmegaConf: an odd number of backslashes before ${ makes it plain text, and each pair of them is one
+    body = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)
+    # hydra: backslashes are doubled before a quote and at the end
+    body = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", body)
+    body = re.sub(r"\\+$", lambda match: match[0] * 2, body)
+    return f"'{body}'"

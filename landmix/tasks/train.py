@@ -112,8 +112,18 @@ class Run:
             progress=self.progress,
             once=self.processes.from_first,
         )
+        for fold in range(self.data.split.folds):
+            self._check_classes(self.data.split.training(fold))
         for text in self.notes():
             self.progress.warn(text)
+
+    def _check_classes(self, training: NDArray[np.bool_]) -> None:
+        if len(np.unique(self.data.samples.labelled.index[training])) < 2:  # noqa: PLR2004
+            msg = (
+                "fewer than two classes are left to train on, because the validation part and its buffer take the"
+                " others: choose smaller blocks with split.side_m, or split.kind=polygons"
+            )
+            raise LandmixError(msg)
 
     def notes(self) -> list[str]:
         """What a user should know of the data and the split; said at once and kept in the report."""
@@ -175,12 +185,6 @@ class Run:
         self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str
     ) -> Fitted:
         settings, data = self.settings, self.data
-        if len(np.unique(data.samples.labelled.index[training])) < 2:  # noqa: PLR2004
-            msg = (
-                f"fewer than two classes are left to train on ({name}): the split or its buffer takes the others;"
-                " choose smaller blocks with split.side_m, or split.kind=polygons"
-            )
-            raise LandmixError(msg)
         folder.mkdir(parents=True, exist_ok=True)
         stopping = None
         if settings.optim.schedule == "constant":

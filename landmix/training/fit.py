@@ -162,7 +162,11 @@ def fit(
         deterministic=True,
     )
     last = folder / "last.ckpt"
-    trainer.fit(task, loader, ckpt_path=str(last) if resume and last.is_file() else None)
+    try:
+        trainer.fit(task, loader, ckpt_path=str(last) if resume and last.is_file() else None)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit of its own
+        raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
     return Fitted(
         network=network.cpu().eval().requires_grad_(requires_grad=False),
         channels=channels,

@@ -21,6 +21,7 @@ from landmix.labelling import (
 )
 from landmix.samples import Labelled, Samples, collect
 from landmix.training.split import Split, split_pixels
+from landmix.training.statistics import band_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,12 +163,14 @@ def prepare(
         cache=cache,
         progress=lambda done, total: progress.step("read labelled pixels", done, total),
     )
-    samples, empty = samples.without_empty_bands()
+    where = f"{', '.join(training.labelled.files[:3])} in {scenes[0].where}"
+    samples, empty = samples.without_empty_bands(where)
     trained = samples.labelled.scene < len(training.scenes)
     if len(np.unique(samples.labelled.index[trained])) < 2:  # noqa: PLR2004
-        msg = (
-            f"only one class of {', '.join(training.labelled.files[:3])} has valid pixels in the scenes: two are needed"
-        )
+        msg = f"only one class of {where} has valid pixels: two are needed"
+        raise LandmixError(msg)
+    if not len(band_statistics(samples, trained).varying):
+        msg = f"every band is constant over the pixels labelled by {where}: nothing can be learnt"
         raise LandmixError(msg)
     return Prepared(
         samples=samples,

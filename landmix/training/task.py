@@ -54,7 +54,8 @@ class PixelTask(lightning.LightningModule):
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": s.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=s.lr)
+        # The usual 1e-8 blows rounding up to whole steps where gradients begin at 0, as behind a bottleneck.
+        optimizer = torch.optim.AdamW(groups, lr=s.lr, eps=1e-5)
         if s.schedule == "constant":
             return optimizer
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=s.lr, total_steps=self._total)

@@ -91,7 +91,7 @@ def two_scenes(folder: Path) -> tuple[list[Scene], list[NDArray[np.float64]], La
 @pytest.mark.parametrize("margin", [0, 2])
 def test_scenes_of_different_type_scale_and_nodata(tmp_path: Path, margin: int) -> None:
     scenes, physical, labelled = two_scenes(tmp_path)
-    samples, empty = collected(scenes, labelled, tmp_path, margin).without_empty_bands()
+    samples, empty = collected(scenes, labelled, tmp_path, margin).without_empty_bands("labels.gpkg")
     assert empty == []
     at = samples.labelled
     places = list(zip(at.scene.tolist(), at.rows.tolist(), at.cols.tolist(), strict=True))
@@ -106,7 +106,7 @@ def test_normalised_is_zero_where_invalid_and_physical_elsewhere(
     tmp_path: Path, margin: int, chosen: list[int]
 ) -> None:
     scenes, physical, labelled = two_scenes(tmp_path)
-    samples, _ = collected(scenes, labelled, tmp_path, margin).without_empty_bands()
+    samples, _ = collected(scenes, labelled, tmp_path, margin).without_empty_bands("labels.gpkg")
     after = Affine(scale=(2.0, 0.25), offset=(-1.0, 0.5))
     seen = samples.normalised(np.arange(len(samples)), np.array(chosen), after.take(chosen))
     assert seen.dtype == np.float32
@@ -129,7 +129,7 @@ def test_bands_that_are_empty_at_every_label_are_left_out(tmp_path: Path) -> Non
     values[3, 0, 0] = 3  # not labelled
     values[2, 5, 20] = 250
     samples = collected([scene_of(tmp_path / "a.tif", values, nodata=250)], labelled_at(BLOCK), tmp_path, 1)
-    rest, empty = samples.without_empty_bands()
+    rest, empty = samples.without_empty_bands("labels.gpkg")
     assert empty == [1, 3]
     assert rest.bands.names == ("band 0", "band 2")
     assert (len(rest.scalings[0].scale), rest.nodata) == (2, ((250.0, 250.0),))
@@ -142,7 +142,9 @@ def test_a_band_that_one_scene_fills_is_kept(tmp_path: Path) -> None:
     first, second = noise(2, 6, 7, "int16"), noise(2, 6, 7, "int16")
     first[1] = -5
     scenes = [scene_of(tmp_path / "a.tif", first, nodata=-5), scene_of(tmp_path / "b.tif", second, nodata=-5)]
-    samples, empty = collected(scenes, labelled_at([(0, 1, 1), (1, 2, 2)]), tmp_path, 0).without_empty_bands()
+    samples, empty = collected(scenes, labelled_at([(0, 1, 1), (1, 2, 2)]), tmp_path, 0).without_empty_bands(
+        "labels.gpkg"
+    )
     assert empty == []
     assert samples.labelled.scene.tolist() == [1]
 
@@ -157,7 +159,7 @@ def test_no_valid_label_is_an_error(tmp_path: Path, bad: list[int], told: str) -
         values[0, 1, 1], values[1, 2, 2] = 0, 0
     samples = collected([scene_of(tmp_path / "a.tif", values, nodata=0)], labelled_at(places), tmp_path, 0)
     with pytest.raises(LandmixError, match=told):
-        samples.without_empty_bands()
+        samples.without_empty_bands("labels.gpkg")
 
 
 @pytest.mark.parametrize("margin", [0, 2])
@@ -170,7 +172,7 @@ def test_a_cache_on_disk_gives_the_same(tmp_path: Path, margin: int) -> None:
     assert mapped.cache.stat().st_size >= memory.stored.nbytes
     np.testing.assert_array_equal(memory.stored, mapped.stored)
     np.testing.assert_array_equal(memory.valid, mapped.valid)
-    a, b = (s.without_empty_bands()[0] for s in (memory, mapped))
+    a, b = (s.without_empty_bands("labels.gpkg")[0] for s in (memory, mapped))
     np.testing.assert_array_equal(a.valid, b.valid)
     np.testing.assert_array_equal(a.labelled.rows, b.labelled.rows)
 
