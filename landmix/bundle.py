@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,6 +40,8 @@ class Bundle:
     normalise: Affine
     """Physical value -> network input, a line a band."""
     legend: Legend
+    scaling: Affine
+    """Stored -> physical value in the (first) training scene; a scene that is read from a file brings its own."""
     weights: dict[str, Tensor]
     """State of `Network(net)`, on the CPU."""
     scene: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +52,8 @@ class Bundle:
     """`metrics.json`: split and figures of the validation part."""
 
     def __post_init__(self) -> None:
-        bands = {len(self.bands), len(self.nodata), len(self.normalise.scale), self.net.in_channels}
+        scales = {len(self.normalise.scale), len(self.scaling.scale)}
+        bands = {len(self.bands), len(self.nodata), self.net.in_channels, *scales}
         if len(bands) != 1 or len(self.legend) != self.net.classes:
             msg = "bands, nodata values, scaling, legend and network of a model must agree in number"
             raise ValueError(msg)
@@ -72,8 +76,18 @@ class Bundle:
 def save(bundle: Bundle, path: Path) -> None:
     """Write a model file, whole or not at all."""
     content = {"format": FORMAT, "version": VERSION, "bundle": _describe(bundle), "weights": bundle.weights}
+    save_tensors(content, path)
+
+
+def save_tensors(content: dict[str, Any], path: Path) -> None:
+    """Write plain data and tensors, whole or not at all.
+
+    By way of the memory, because torch's own writer has errors of its own for a full disk.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: str | Path) -> Bundle:
@@ -117,6 +131,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "band_count": bundle.band_count,
         "nodata": list(bundle.nodata),
         "normalise": asdict(bundle.normalise),
+        "scaling": asdict(bundle.scaling),
         "legend": [asdict(c) for c in bundle.legend],
         "scene": bundle.scene,
         "training": bundle.training,
@@ -138,13 +153,18 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         bands=BandSet(tuple(Band(**band) for band in data["bands"])),
         band_count=int(data["band_count"]),
         nodata=tuple(None if value is None else float(value) for value in data["nodata"]),
-        normalise=Affine(scale=tuple(data["normalise"]["scale"]), offset=tuple(data["normalise"]["offset"])),
+        normalise=_affine(data["normalise"]),
+        scaling=_affine(data["scaling"]),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
         scene=asdict(ReadOptions(**data["scene"])),
         training=dict(data["training"]),
         accuracy=dict(data["accuracy"]),
     )
+
+
+def _affine(data: dict[str, Any]) -> Affine:
+    return Affine(scale=tuple(map(float, data["scale"])), offset=tuple(map(float, data["offset"])))
 
 
 def _check_weights(spec: NetSpec, weights: dict[str, Tensor]) -> None:

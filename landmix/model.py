@@ -53,22 +53,24 @@ class Model:
         self,
         pixels: NDArray[np.generic],
         *,
-        scale: float | NDArray[np.floating] = 1.0,
-        offset: float | NDArray[np.floating] = 0.0,
+        scale: float | NDArray[np.floating] | None = None,
+        offset: float | NDArray[np.floating] | None = None,
     ) -> NDArray[np.integer]:
         """Classify an array of stored values (C, H, W) with C in the order of `bands` -> class values (H, W).
 
-        `value * scale + offset`, a number or one a band, is the physical value that the model was trained on. Pixels
-        that are nodata in any band become `legend.nodata`. Outside the array counts as nodata. Raises `ValueError`
-        for another number of bands or axes.
+        They are taken to be stored as in the training scene; otherwise `value * scale + offset`, a number or one a
+        band, must be the physical value that the model was trained on (1 and 0 for physical values). Pixels that are
+        nodata in any band become `legend.nodata`. Outside the array counts as nodata. Raises `ValueError` for another
+        number of bands or axes.
         """
         count = len(self.bands)
         if pixels.ndim != 3 or pixels.shape[0] != count:  # noqa: PLR2004
             msg = f"pixels must have the shape (bands, rows, columns) with {count} bands, not {pixels.shape}"
             raise ValueError(msg)
+        trained = self.bundle.scaling
         scaling = Affine(
-            scale=tuple(np.broadcast_to(scale, count).astype(float).tolist()),
-            offset=tuple(np.broadcast_to(offset, count).astype(float).tolist()),
+            scale=trained.scale if scale is None else tuple(np.broadcast_to(scale, count).astype(float).tolist()),
+            offset=trained.offset if offset is None else tuple(np.broadcast_to(offset, count).astype(float).tolist()),
         )
         predictor = Predictor(self.bundle, scaling=scaling, nodata=self.bundle.nodata, device=torch.device("cpu"))
         pad = ((predictor.margin, predictor.margin),) * 2

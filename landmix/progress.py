@@ -33,3 +33,17 @@ class Silent:
 
     def step(self, what: str, done: float, total: float, note: str = "") -> None:
         """Nothing."""
+
+
+class Heard:
+    """Passes everything on and keeps the warnings, for a report."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.warnings: list[str] = []
+        self._progress = progress
+        self.say, self.step = progress.say, progress.step
+
+    def warn(self, text: str) -> None:
+        """Pass it on and keep it."""
+        self.warnings.append(text)
+        self._progress.warn(text)

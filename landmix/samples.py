@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from landmix.core.scaling import Affine, normalise
 from landmix.core.window import Window
 from landmix.errors import LandmixError
+from landmix.files import unwritable
 from landmix.geo.scene import band_validity, validity
 
 if TYPE_CHECKING:
@@ -119,13 +121,16 @@ class Samples:
         labels[self.crop[chosen], rows, cols] = self.labelled.index[chosen]
         return labels
 
-    def without_empty_bands(self, where: str) -> tuple[Samples, list[int]]:
-        """Leave out bands that are nodata at every labelled pixel, and pixels that are invalid in another band.
+    def without_empty_bands(self, where: str, training_scenes: int | None = None) -> tuple[Samples, list[int]]:
+        """Leave out bands that are nodata at every training pixel, and pixels that are invalid in another band.
+
+        Training pixels are those of the first `training_scenes` scenes (None: of all).
 
         Returns the rest, and the indices of the bands left out. Raises `LandmixError` that names `where` (the label
         files) if no valid pixel is left.
         """
-        empty = [i for i in range(len(self.bands)) if not self._any_valid(i)]
+        last = len(self.scalings) if training_scenes is None else training_scenes
+        empty = [i for i in range(len(self.bands)) if not self._any_valid(i, last)]
         kept = [i for i in range(len(self.bands)) if i not in empty]
         if not kept:
             msg = f"all pixels labelled in {where} are nodata or masked in every band: are these the right labels?"
@@ -143,9 +148,9 @@ class Samples:
         )
         return samples.judged(where), empty
 
-    def _any_valid(self, band: int) -> bool:
+    def _any_valid(self, band: int, training_scenes: int) -> bool:
         rows, cols = (self.place + self.margin).T
-        inside = self.valid[self.crop, rows, cols]
+        inside = self.valid[self.crop, rows, cols] & (self.labelled.scene < training_scenes)
         for start in range(0, len(self.crop), _CHUNK):
             part = slice(start, start + _CHUNK)
             values = self.stored[self.crop[part], band, rows[part], cols[part]]
@@ -195,7 +200,7 @@ def collect(
     dtype = np.result_type(*[scene.dtype for scene in scenes])
     shape = (len(cells), len(scenes[0].bands), size, size)
     mapped = int(np.prod(shape)) * dtype.itemsize > memory
-    stored = np.memmap(cache, dtype, "w+", shape=shape) if mapped else np.empty(shape, dtype)
+    stored = _mapped(cache, dtype, shape) if mapped else np.empty(shape, dtype)
     valid = np.empty((len(cells), size, size), np.bool_)
     done = 0
     for number, scene in enumerate(scenes):
@@ -219,6 +224,20 @@ def collect(
         nodata=tuple(scene.nodata for scene in scenes),
         cache=cache if mapped else None,
     )
+
+
+def _mapped(cache: Path, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """An array in a file; its space is taken at once, because a mapping of a full disk would end the process."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    try:
+        with cache.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+        return np.memmap(cache, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise unwritable(cache, error) from error
 
 
 def _read(

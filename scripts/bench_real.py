@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.nn.spec import HeadSpec
 from landmix.progress import Silent
-from landmix.tasks.settings import DataSettings, TrainSettings, ValidationSettings
+from landmix.tasks.settings import DataSettings, NetSettings, TrainSettings, ValidationSettings
 from landmix.tasks.train import Run, open_parts
 from landmix.training.folder import RunFolder
 from landmix.training.processes import Processes
@@ -51,10 +52,12 @@ def tasks(folder: Path) -> dict[str, TrainSettings]:
             scenes=str(s2 / "sentinel2.tif"), labels=str(s2 / "training_polygons.gpkg"), field="class"
         ),
     }
-    return {
+    runs = {
         name: TrainSettings(data=part, out_dir="", split=SplitSettings() if name == "enmap_potsdam" else polygons)
         for name, part in data.items()
     }
+    single = NetSettings(head=HeadSpec(blocks=0))
+    return runs | {"enmap_potsdam net=spectral": dataclasses.replace(runs["enmap_potsdam"], net=single)}
 
 
 def network(settings: TrainSettings) -> tuple[Run, Results, float]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from landmix.core.window import Window
     from landmix.geo.scene import Scene
 
-SHARD = 4096
+SHARD = 2048
 """Side of a shard in pixels, about: what is lost at most when a run is killed."""
 
 OUTPUTS = ("classes", "confidence", "probabilities", "gap")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from typing import TYPE_CHECKING
 
 import rasterio
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from landmix.classify.pipeline import Workers, classify_shard
 from landmix.errors import LandmixError
-from landmix.files import make_folder
+from landmix.files import is_remote, make_folder
 from landmix.geo.opening import open_raster
 from landmix.geo.sidecars import sidecar_paths, write_sidecars
 from landmix.geo.writing import Mosaic, read_back, write_cog
@@ -34,15 +34,20 @@ def classify(plan: Plan, bundle: Bundle, *, workers: int, overwrite: bool, progr
     """
     _check_targets(plan)
     make_folder(plan.work)
+    lock = FileLock(plan.work / "lock", timeout=0)
     try:
-        with FileLock(plan.work / "lock", timeout=0):
-            outcome = _classify(plan, bundle, workers, overwrite=overwrite, progress=progress)
+        lock.acquire()
     except Timeout:
         msg = f"another landmix is classifying into {plan.target}: wait for it, or choose another out_dir"
         raise LandmixError(msg) from None
-    shutil.rmtree(plan.work, ignore_errors=True)
-    _remove_if_empty(plan)
-    return outcome
+    try:
+        status = _classify(plan, bundle, workers, overwrite=overwrite, progress=progress)
+        for part in plan.work.glob("*.tif"):
+            part.unlink()
+    finally:
+        lock.release()
+        _remove_if_empty(plan)
+    return status
 
 
 def _classify(plan: Plan, bundle: Bundle, workers: int, *, overwrite: bool, progress: Progress) -> str:
@@ -89,7 +94,7 @@ def _check_targets(plan: Plan) -> None:
     """No output may be an input, not even through a link."""
     for layer in plan.layers:
         path = plan.path(layer)
-        if path.exists() and any(path.samefile(file) for file in plan.scene.files if not file.startswith("/vsi")):
+        if path.exists() and any(path.samefile(file) for file in plan.scene.files if not is_remote(file)):
             msg = f"the map {path} would replace its own input: choose another out_dir"
             raise LandmixError(msg)
 
@@ -150,8 +155,10 @@ def _without_nodata(counts: dict[int, int], bundle: Bundle) -> dict[int, int]:
 
 
 def _remove_if_empty(plan: Plan) -> None:
-    """The folder of unfinished work goes with the last scene in it."""
-    try:
-        plan.work.parent.rmdir()
-    except OSError:
+    """The folders of unfinished work go with the last part in them."""
+    if any(plan.work.glob("*.tif")):
         return
+    with contextlib.suppress(OSError):
+        (plan.work / "lock").unlink(missing_ok=True)
+        plan.work.rmdir()
+        plan.work.parent.rmdir()

@@ -194,7 +194,7 @@ class Command:
 
         start = time.monotonic()
         differing = swept(list(HydraConfig.get().overrides.task), self.arguments)
-        figure, error = float("nan"), None
+        figure, error = float("nan"), "interrupted"
         try:
             settings = settings_from(config, self.verb.settings_class())
             self.sweep_root = Path(settings.out_dir)
@@ -203,6 +203,7 @@ class Command:
             progress = console(settings.progress)
             progress.say(f"job {len(self.jobs) + 1}: {', '.join(differing)}")
             figure = self.verb.task()(settings, progress)
+            error = ""
         except Exception as problem:  # noqa: BLE001 - one failed job does not stop the rest
             self.failed.append(problem)
             error = " ".join(str(problem).split())
@@ -215,7 +216,7 @@ class Command:
                     status="failed" if error else "done",
                     macro_f1=None if figure is None or math.isnan(figure) else figure,
                     seconds=round(time.monotonic() - start, 2),
-                    error=error,
+                    error=error or None,
                 )
             )
         return figure

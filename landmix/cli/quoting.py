@@ -12,6 +12,10 @@ PATH_KEYS = frozenset(
         "data.scenes",
         "data.labels",
         "data.legend",
+        "data.field",
+        "data.layer",
+        "field",
+        "layer",
         "data.validation.scenes",
         "data.validation.labels",
         "scenes",
@@ -26,7 +30,8 @@ PATH_KEYS = frozenset(
         "scene",
     }
 )
-"""Keys whose values are taken literally, unless they begin like a list, a mapping or a quoted text."""
+"""Keys of paths and of names from files: their values are taken literally, unless they begin like a list, a mapping
+or a quoted text."""
 
 
 def quote_paths(arguments: list[str]) -> list[str]:

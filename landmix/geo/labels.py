@@ -18,6 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 from landmix.core.tiling import Tiling
 from landmix.core.window import Window
 from landmix.errors import LandmixError
+from landmix.files import is_remote
 from landmix.geo.grid import Grid
 from landmix.geo.opening import open_raster, raster_driver
 from landmix.geo.pam import category_names
@@ -71,7 +72,7 @@ class LabelPixels:
 
 def open_labels(path: str, field: str | None, layer: str | None = None) -> Features | RasterLabels:
     """Read a vector file, or look at a raster."""
-    if raster_driver(path) is None:
+    if not is_remote(path) and raster_driver(path) is None:
         return read_features(path, field, layer)
     with open_raster(path) as dataset:
         return RasterLabels(path=path, names=category_names(Path(path)), colors=_colormap(dataset))

@@ -71,7 +71,10 @@ def _draw(axes: Axes, panel: _Panel, history: History) -> None:
     for key, name, color in panel.lines:
         if _has(history, key):
             values = _column(history, key)
-            axes.plot(epochs, values, color=color, label=name, marker="o" if len(epochs) <= _FEW else "", ms=3)
+            known = np.isfinite(values)  # accuracy is not measured after every epoch
+            axes.plot(
+                epochs[known], values[known], color=color, label=name, marker="o" if len(epochs) <= _FEW else "", ms=3
+            )
     if panel.best and _has(history, panel.best):
         _mark_best(axes, epochs, _column(history, panel.best))
     if len(epochs) == 1:

@@ -19,6 +19,7 @@ from landmix.geo.maps import MapReader
 from landmix.geo.paths import entries
 from landmix.geo.scene import open_scene
 from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
+from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
 from landmix.tasks.tables import accuracy_table
 
@@ -47,21 +48,21 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
         layer=settings.layer,
         ignore=None if settings.ignore is None else frozenset(key for key in ignored if key is not None),
     )
-    heard: list[str] = []
-    reference = label_scenes([scene], files, labels, progress)
+    heard = Heard(progress)
+    reference = label_scenes([scene], files, labels, heard)
     with MapReader(settings.map) as reader:
         tags = reader.tags
         legend = _legend(settings, reader)
         compared = _compare(reader, classes_beside(legend, reference), reference)
         pixel = pixel_size(reader.grid)
     if _is_training_data(tags, files):
-        heard.append("the reference is the model's own training data: these figures flatter")
+        heard.warn("the reference is the model's own training data: on its training scene these figures flatter")
+    if not reference.names and _numbers_against_names(reference, legend):
+        heard.warn("the reference has numbers and no names, the map's classes have names: they are compared by value")
     if not compared.confusion.n:
         msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}"
         raise LandmixError(msg)
-    for text in heard:
-        progress.warn(text)
-    return _write(settings, compared, files, heard, pixel, progress)
+    return _write(settings, compared, files, heard.warnings, pixel, progress)
 
 
 def _legend(settings: EvaluateSettings, reader: MapReader) -> Legend:
@@ -93,6 +94,12 @@ def _with_map_values(legend: Legend, values: np.ndarray) -> Legend:
     unknown = sorted(set(np.unique(values).tolist()) - set(legend.values))
     added = make_legend([(value, f"value {value}", "#7f7f7f") for value in unknown]).classes if unknown else ()
     return Legend((*legend.classes, *added))
+
+
+def _numbers_against_names(reference: LabelledScenes, legend: Legend) -> bool:
+    """Whether classes can only be compared by value, though the map's values have names of their own."""
+    numbers = any(isinstance(key, int) for key in reference.counts)
+    return numbers and any(c.name != str(c.value) for c in legend)
 
 
 def _is_training_data(tags: dict[str, str], files: list[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
 from landmix.errors import LandmixError, UsageError
+from landmix.files import is_remote
 from landmix.geo.ground import pixel_size
 from landmix.geo.paths import entries
 from landmix.geo.scene import Scene, open_scene
@@ -25,7 +26,7 @@ def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
         msg = f"path must name one model or scene, not {len(found)}"
         raise UsageError(msg)
     files = found[0].files
-    if len(files) == 1 and _is_model(files[0]):
+    if len(files) == 1 and not is_remote(files[0]) and _is_model(files[0]):
         bundle = bundles.load(files[0])
         facts, text = _model_facts(bundle), _model_text(bundle)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -13,12 +14,15 @@ from landmix.classify.plan import PredictSettings
 from landmix.classify.prepare import plan_scene
 from landmix.classify.run import classify
 from landmix.errors import LandmixError, UsageError
-from landmix.files import make_folder, write_json
+from landmix.files import is_remote, make_folder, write_json
 from landmix.geo.paths import entries
 from landmix.geo.scene import ReadOptions
 from landmix.predictor import choose_device
+from landmix.progress import Heard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from landmix.bundle import Bundle
     from landmix.geo.paths import Entry
     from landmix.progress import Progress
@@ -47,14 +51,14 @@ def predict(task: PredictTask, progress: Progress) -> None:
     bundle = bundles.load(task.model)
     found = entries(task.scenes, "scenes")
     folder = Path(task.out_dir)
-    _check_names(found, folder)
+    _check_names(found, folder, task.outputs)
     settings = _settings(task)
     make_folder(folder)
-    rows = []
+    rows: list[Row] = []
     for number, entry in enumerate(found, start=1):
         rows.append(_one(bundle, entry, folder, task, settings, progress))
         # after each scene: a run that is killed has said what it did
-        write_json(folder / "predict.json", [asdict(row) for row in rows])
+        write_json(folder / "predict.json", [*_earlier(folder, found), *(asdict(row) for row in rows)])
         _say(rows[-1], number, len(found), progress)
     failed = [row for row in rows if row.status == "failed"]
     if failed:
@@ -62,19 +66,30 @@ def predict(task: PredictTask, progress: Progress) -> None:
         raise LandmixError(more + str(failed[0].error))
 
 
-def _check_names(found: list[Entry], folder: Path) -> None:
-    """Every scene needs an output name of its own, and no output may be an input."""
-    stems = [entry.stem.casefold() for entry in found]  # Windows and macOS do not tell case apart
-    doubled = sorted({entry.stem for entry in found if stems.count(entry.stem.casefold()) > 1})
-    if doubled:
-        msg = f"two scenes would write {doubled[0]}.tif: give one another name with {{name: ..., path: ...}}"
+def _earlier(folder: Path, found: list[Entry]) -> list[dict[str, Any]]:
+    """Rows of earlier runs into the same folder, about other scenes."""
+    now = {str(folder / f"{entry.stem}.tif") for entry in found}
+    try:
+        rows = json.loads((folder / "predict.json").read_text(encoding="utf-8"))
+        return [row for row in rows if row["map"] not in now]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _check_names(found: list[Entry], folder: Path, outputs: Sequence[str]) -> None:
+    """Every output needs a name of its own, and none may be an input of any scene."""
+    suffixes = ["" if output == "classes" else f"_{output}" for output in outputs]
+    targets = [folder / f"{entry.stem}{suffix}.tif" for entry in found for suffix in suffixes]
+    names = [target.name.casefold() for target in targets]  # Windows and macOS do not tell case apart
+    doubled = next((target for target, name in zip(targets, names, strict=True) if names.count(name) > 1), None)
+    if doubled is not None:
+        msg = f"two scenes would write {doubled.name}: give one another name with {{name: ..., path: ...}}"
         raise UsageError(msg)
-    for entry in found:
-        target = folder / f"{entry.stem}.tif"
-        for path in entry.files:
-            if target.exists() and Path(path).exists() and target.samefile(path):
-                msg = f"the map {target} would replace its own input: choose another out_dir"
-                raise UsageError(msg)
+    inputs = {Path(path).resolve() for entry in found for path in entry.files if not is_remote(path)}
+    for target in targets:
+        if target.resolve() in inputs:
+            msg = f"the map {target} would replace an input: choose another out_dir"
+            raise UsageError(msg)
 
 
 def _settings(task: PredictTask) -> PredictSettings:
@@ -99,7 +114,7 @@ def _one(
     bundle: Bundle, entry: Entry, folder: Path, task: PredictTask, settings: PredictSettings, progress: Progress
 ) -> Row:
     start = time.monotonic()
-    heard = _Heard(progress)
+    heard = Heard(progress)
     target = folder / f"{entry.stem}.tif"
     megapixels, status, error = None, "failed", None
     try:
@@ -109,6 +124,8 @@ def _one(
         status = classify(plan, bundle, workers=workers, overwrite=task.overwrite, progress=heard)
     except LandmixError as problem:
         error = str(problem)
+    except Exception as problem:  # noqa: BLE001 - one bad scene does not stop the others
+        error = f"{entry.files[0]} could not be classified ({type(problem).__name__}: {problem})"
     return Row(
         scene=", ".join(entry.files),
         map=str(target),
@@ -118,20 +135,6 @@ def _one(
         warnings=heard.warnings,
         error=error,
     )
-
-
-class _Heard:
-    """Passes everything on and keeps the warnings for `predict.json`."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.warnings: list[str] = []
-        self.say, self.step = progress.say, progress.step
-
-    def warn(self, text: str) -> None:
-        """Pass it on and keep it."""
-        self.warnings.append(text)
-        self._progress.warn(text)
 
 
 def _say(row: Row, number: int, total: int, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from landmix.bundle import Bundle
 from landmix.files import file_hash
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
-from landmix.tasks.tables import accuracy_table
+from landmix.tasks.tables import accuracy_table, share
 from landmix.training.statistics import class_statistics
 from landmix.version import __version__
 
@@ -77,7 +77,7 @@ class Results:
         kept: dict[str, Any] = {"kind": wanted.kind, "seed": self.settings.seed}
         if split.folds:
             kept |= {"folds": split.folds} if split.folds > 1 else {"fraction": wanted.fraction}
-            kept |= {"side_m": split.side, "buffer_m": split.buffer}
+            kept |= {"side_m": split.side, "buffer_m": round(split.buffer, 2)}
         return kept
 
     def _distance(self) -> dict[str, float] | None:
@@ -100,6 +100,7 @@ class Results:
             band_count=self.data.band_count,
             nodata=tuple(_first([values[i] for values in samples.nodata]) for i in channels),
             normalise=fitted.normalise,
+            scaling=samples.scalings[0].take(channels),
             legend=self.data.learnt,
             weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
             scene=asdict(self.settings.scene),
@@ -202,17 +203,11 @@ class Results:
         if len(self.folds) > 1:
             rows = self.metrics["folds"]
             lines += [
-                f"fold {row['fold']}: overall accuracy {row['overall_accuracy']:.3f}, macro F1 {row['macro_f1']:.3f},"
-                f" {row['n']} pixels"
+                f"fold {row['fold']}: overall accuracy {share(row['overall_accuracy'])},"
+                f" macro F1 {share(row['macro_f1'])}, {row['n']} pixels"
                 for row in rows
             ]
-            figures = {key: np.array([row[key] for row in rows]) for key in ("overall_accuracy", "macro_f1")}
-            lines.append(
-                "mean of folds: "
-                + ", ".join(
-                    f"{key.replace('_', ' ')} {f.mean():.3f} ± {f.std(ddof=1):.3f}" for key, f in figures.items()
-                )
-            )
+            lines.append(f"mean of folds: {', '.join(_mean(rows, key) for key in ('overall_accuracy', 'macro_f1'))}")
         return "\n".join([*lines, accuracy_table(self.metrics)])
 
 
@@ -229,6 +224,13 @@ def versions() -> dict[str, str]:
 def _row(number: int, fold: Confusion) -> dict[str, Any]:
     figures = fold.to_json()
     return {"fold": number, **{key: figures[key] for key in ("overall_accuracy", "macro_f1", "kappa", "n")}}
+
+
+def _mean(rows: list[dict[str, Any]], key: str) -> str:
+    """A figure's mean and spread over the folds that have one."""
+    figures = np.array([row[key] for row in rows if row[key] is not None])
+    spread = f" ± {figures.std(ddof=1):.3f}" if len(figures) > 1 else ""
+    return f"{key.replace('_', ' ')} {figures.mean():.3f}{spread}" if len(figures) else f"{key.replace('_', ' ')} -"
 
 
 def _first(values: list[float | None]) -> float | None:

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from landmix.files import replacing
+from landmix.bundle import save_tensors
 
 if TYPE_CHECKING:
     from lightning.fabric.utilities.types import _PATH
@@ -22,8 +22,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         """Write beside the target, then rename."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target) as temporary:
-            torch.save(checkpoint, temporary)
+        save_tensors(checkpoint, target)
 
     def load_checkpoint(
         self,

@@ -69,21 +69,25 @@ class RunFolder:
         or it cannot be written.
         """
         make_folder(self.root)
-        lock = self.root / f"{TEMPORARY}lock"
+        path = self.root / f"{TEMPORARY}lock"
+        lock = FileLock(path, timeout=0)
         try:
-            with FileLock(lock, timeout=0):
-                make_folder(self.work)
-                try:
-                    yield
-                finally:
-                    if not self.unfinished:
-                        shutil.rmtree(self.work, ignore_errors=True)
-                    lock.unlink(missing_ok=True)
+            lock.acquire()
         except Timeout:
             msg = f"another landmix is training into {self.root}: wait for it, or choose another out_dir"
             raise LandmixError(msg) from None
+        try:
+            make_folder(self.work)
+            yield
         finally:
+            for cache in self.work.glob("samples-*"):
+                with contextlib.suppress(OSError):
+                    cache.unlink()
+            if not self.unfinished:
+                shutil.rmtree(self.work, ignore_errors=True)
+            lock.release()  # before it is removed: Windows removes no open file
             with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
                 self.root.rmdir()  # only if it is empty
 
     def begin(self, config: dict[str, Any], *, resume: bool) -> None:

@@ -164,7 +164,7 @@ def prepare(
         progress=lambda done, total: progress.step("read labelled pixels", done, total),
     )
     where = f"{', '.join(training.labelled.files[:3])} in {scenes[0].where}"
-    samples, empty = samples.without_empty_bands(where)
+    samples, empty = samples.without_empty_bands(where, len(training.scenes))
     trained = samples.labelled.scene < len(training.scenes)
     if len(np.unique(samples.labelled.index[trained])) < 2:  # noqa: PLR2004
         msg = f"only one class of {where} has valid pixels: two are needed"

@@ -12,7 +12,7 @@ class Augmentation:
 
     flips: bool = True
     """Mirror and transpose crops: eight ways to look at one place."""
-    noise: float = 0.03
+    noise: float = 0.025
     """Noise on each value: standard deviation in those of its band, times the square root of the number of bands.
 
     The more bands there are, the more a network can average white noise away; the factor leaves as much of it.

@@ -104,6 +104,8 @@ def split_pixels(
         groups = _groups(labelled, xy, settings.kind, side)
         trains = 1 if folds == 1 else None
         fold = allocate(_counts(groups, labelled.index), shares, rng, trains=trains)[groups]
+        if trains is None:
+            fold, folds = _without_empty(fold)
     if folds and not any((fold == f).any() for f in range(folds)):
         msg = (
             f"split.kind={settings.kind} leaves nothing to validate on: each class has labels in one place only;"
@@ -111,6 +113,12 @@ def split_pixels(
         )
         raise LandmixError(msg)
     return Split(fold=fold, folds=folds, xy=xy, buffer=buffer if spatial else 0.0, side=side)
+
+
+def _without_empty(fold: NDArray[np.int16]) -> tuple[NDArray[np.int16], int]:
+    """Folds renumbered without those that validate nothing, and how many are left: there may be fewer groups."""
+    used = np.unique(fold[fold >= 0])
+    return np.where(fold >= 0, np.searchsorted(used, fold), fold).astype(np.int16), len(used)
 
 
 def _groups(labelled: Labelled, xy: NDArray[np.float64], kind: str, side: float | None) -> NDArray[np.intp]:

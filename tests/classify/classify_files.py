@@ -53,6 +53,7 @@ def model(blocks: int = 1, seed: int = 0, **changes: Any) -> Bundle:
         "band_count": 2,
         "nodata": (None, None),
         "normalise": Affine(scale=(0.01, 0.02), offset=(-1.0, -2.0)),
+        "scaling": Affine.identity(2),
         "legend": LEGEND,
         "weights": network.state_dict(),
         **changes,

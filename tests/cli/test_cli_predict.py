@@ -29,6 +29,8 @@ from commands import (
     write_scene,
 )
 
+import landmix
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -317,3 +319,35 @@ def test_scene_of_several_files_is_called_by_what_they_share(tmp_path: Path) -> 
     assert predict(f"scenes=[{several_files(tmp_path)}]").code == 0
     assert predict(f"scenes={world().scene}").code == 0
     assert (read(tmp_path / "maps" / "s.tif") == read(tmp_path / "maps" / "scene.tif")).all()
+
+
+def test_no_scene_may_be_replaced_by_another_scenes_map(tmp_path: Path) -> None:
+    write_scene(tmp_path / "maps" / "x.tif")
+    write_scene(tmp_path / "maps" / "y.tif")
+    before = (tmp_path / "maps" / "y.tif").read_bytes()
+    swapped = "scenes=[{name: y, path: maps/x.tif},{name: z, path: maps/y.tif}]"
+    refused(predict(swapped, "overwrite=true"), 2, "y.tif", "input")
+    assert (tmp_path / "maps" / "y.tif").read_bytes() == before
+
+
+def test_the_outputs_of_two_scenes_may_not_meet(tmp_path: Path) -> None:
+    for name in ("a", "a_confidence"):
+        write_scene(tmp_path / f"{name}.tif")
+    refused(predict("scenes=[a.tif,a_confidence.tif]", "outputs=[classes,confidence]"), 2, "a_confidence.tif")
+
+
+def test_rows_of_earlier_runs_stay(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_scene(tmp_path / f"{name}.tif")
+        assert predict(f"scenes={name}.tif").code == 0
+    assert [row["map"].rsplit("/")[-1] for row in rows(tmp_path)] == ["a.tif", "b.tif"]
+
+
+def test_an_array_is_classified_as_its_file_is(tmp_path: Path) -> None:
+    write_scene(tmp_path / "s.tif")
+    assert predict("scenes=s.tif").code == 0
+    with rasterio.open(tmp_path / "s.tif") as dataset:
+        assert dataset.scales[0] != 1
+        stored = dataset.read()
+    values = landmix.load(world().model).classify(stored)
+    assert (values == read(tmp_path / "maps" / "s.tif")).mean() > 0.999

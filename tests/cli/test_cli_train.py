@@ -454,3 +454,15 @@ def test_scene_of_several_files(tmp_path: Path) -> None:
     content = torch.load(out / "model.ckpt", weights_only=True)
     assert [band["name"] for band in content["bundle"]["bands"]] == list(BANDS)
     assert distance(out, world().run) == 0
+
+
+def test_a_class_with_fewer_polygons_than_folds_is_in_as_many_as_it_has(tmp_path: Path) -> None:
+    features = [feature for name in NAMES for feature in [f for f in cells() if f[0] == name][:2]]
+    write_labels(tmp_path / "few.gpkg", features)
+    few = (f"data.scenes={world().scene}", "data.labels=few.gpkg", "split.kind=polygons", "split.folds=9")
+    done = ended_inside("train", *few, "out_dir=out", *TINY, "optim.steps=5")
+    assert done.code == 0, done.err
+    figures = load_json(tmp_path / "out" / "metrics.json")
+    assert all(row["support"] > 0 for row in figures["classes"])
+    assert 2 <= len(figures["folds"]) <= 6
+    assert all(row["n"] > 0 for row in figures["folds"])

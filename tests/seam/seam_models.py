@@ -79,6 +79,7 @@ def bundle_of(bands: int = 3, blocks: int = 0, seed: int = 0, legend: Legend = L
         "band_count": bands,
         "nodata": (None,) * bands,
         "normalise": Affine(scale=(0.01,) * bands, offset=(-1.0,) * bands),
+        "scaling": Affine.identity(bands),
         "legend": legend,
         "weights": network.state_dict(),
         **changes,

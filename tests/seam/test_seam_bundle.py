@@ -41,7 +41,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     bundle = replace(full(), bands=BandSet(bands))
     save(bundle, tmp_path / "model ü.pt")
     found = load(tmp_path / "model ü.pt")
-    for name in ("net", "bands", "band_count", "nodata", "normalise", "legend", "scene", "training", "accuracy"):
+    names = ("net", "bands", "band_count", "nodata", "normalise", "scaling", "legend", "scene", "training", "accuracy")
+    for name in names:
         assert getattr(found, name) == getattr(bundle, name), name
     assert found.digest == bundle.digest
     assert set(found.weights) == set(bundle.weights)
