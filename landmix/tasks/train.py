@@ -14,7 +14,7 @@ import numpy as np
 from landmix import bundle as bundles
 from landmix.accuracy.confusion import Confusion
 from landmix.errors import LandmixError
-from landmix.files import write_json, write_text
+from landmix.files import file_hash, write_json, write_text
 from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
 from landmix.nn.spec import NetSpec
@@ -54,12 +54,17 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     with folder.claimed() if processes.first else contextlib.nullcontext():
         run = Run(settings, folder, device, processes, progress)
         run.prepare(training, validation, band_count)
-        processes.from_first(lambda: folder.begin(config, resume=resume))
+        processes.from_first(lambda: folder.begin(config, _hashes(training, validation), resume=resume))
         results = run.fit_all()
         if not processes.first:
             return None
         _write(folder, results, config, progress)
         return results.macro_f1
+
+
+def _hashes(*parts: Part | None) -> list[str]:
+    """What the scenes and labels of a run hold."""
+    return [file_hash(path) for part in parts if part for path in (*part.files, *part.labelled.files)]
 
 
 def _known_figure(folder: RunFolder) -> float | None:

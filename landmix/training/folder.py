@@ -90,14 +90,23 @@ class RunFolder:
                 path.unlink(missing_ok=True)
                 self.root.rmdir()  # only if it is empty
 
-    def begin(self, config: dict[str, Any], *, resume: bool) -> None:
-        """Write down the settings; a run that does not go on begins without older states."""
-        if not (resume and self.unfinished):
+    def begin(self, config: dict[str, Any], hashes: list[str], *, resume: bool) -> None:
+        """Write down the settings; a run that does not go on begins without older states.
+
+        Raises `LandmixError` where a run would go on with other `hashes` of its scenes and labels.
+        """
+        marker, data = self.work / "unfinished", "\n".join(hashes)
+        if resume and self.unfinished:
+            if marker.read_text(encoding="utf-8") != data:
+                msg = f"the scenes or labels of the unfinished run in {self.root} have changed: begin anew with"
+                msg += " overwrite=true"
+                raise LandmixError(msg)
+        else:
             for state in [*self.work.glob("fold-*"), *self.work.glob("*.json")]:
                 shutil.rmtree(state) if state.is_dir() else state.unlink()
             for name in ("last.ckpt", "train.csv"):
                 (self.root / name).unlink(missing_ok=True)
-        write_text(self.work / "unfinished", "")
+        write_text(marker, data)
         write_text(self.root / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
     def end(self) -> None:

@@ -11,18 +11,22 @@ import numpy as np
 import pytest
 import rasterio
 from commands import (
+    cells,
     distance,
     done_inside,
+    ended_inside,
     inside,
     load_json,
     read,
     reflectance,
+    refused,
     run,
     start,
     stop_when,
     train,
     tree,
     world,
+    write_labels,
     write_scene,
 )
 
@@ -49,8 +53,16 @@ def unfinished(folder: Path) -> bool:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow)],
-    ids=["terminated", "killed"],
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+    ids=["interrupted", "terminated", "killed"],
 )
 def test_training_goes_on_to_the_same_weights(tmp_path: Path, whole: Path, number: signal.Signals, code: int) -> None:
     out = tmp_path / "out"
@@ -68,6 +80,15 @@ def test_training_goes_on_to_the_same_weights(tmp_path: Path, whole: Path, numbe
     assert (out / "train.csv").read_bytes() == (whole / "train.csv").read_bytes()
     assert load_json(out / "metrics.json") == load_json(whole / "metrics.json")
     assert not (out / ".landmix").exists()
+
+
+def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
+    out, labels = tmp_path / "out", write_labels(tmp_path / "labels.gpkg")
+    data = (f"data.scenes={world().scene}", f"data.labels={labels}")
+    process = start("train", *data, f"out_dir={out}", *LONG, cwd=tmp_path)
+    assert stop_when(process, lambda: unfinished(out), signal.SIGTERM).code == 143
+    write_labels(labels, cells()[:20])
+    refused(ended_inside("train", *data, f"out_dir={out}", *LONG, "resume=true"), 1, "changed", "overwrite=true")
 
 
 def test_an_unfinished_run_is_not_begun_anew_by_accident(
