@@ -12,10 +12,6 @@ PATH_KEYS = frozenset(
         "data.scenes",
         "data.labels",
         "data.legend",
-        "data.field",
-        "data.layer",
-        "field",
-        "layer",
         "data.validation.scenes",
         "data.validation.labels",
         "scenes",
@@ -30,8 +26,10 @@ PATH_KEYS = frozenset(
         "scene",
     }
 )
-"""Keys of paths and of names from files: their values are taken literally, unless they begin like a list, a mapping
-or a quoted text."""
+"""Keys whose values are taken literally, unless they begin like a list, a mapping or a quoted text."""
+
+NAME_KEYS = frozenset({"data.field", "data.layer", "field", "layer"})
+"""Keys of names that files hold, in any script: literal too, but commas still make a sweep of them."""
 
 
 def quote_paths(arguments: list[str]) -> list[str]:
@@ -45,8 +43,10 @@ def quote_paths(arguments: list[str]) -> list[str]:
 
 def _quoted(argument: str) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or key.lstrip("+") not in PATH_KEYS or not value or value[0] in "[{'\"":
+    if not equals or key.lstrip("+") not in PATH_KEYS | NAME_KEYS or not value or value[0] in "[{'\"":
         return argument
+    if value == "null":
+        return argument  # takes a setting of an experiment or a default back
     if key == "scene" and not any(mark in value for mark in "/\\."):
         return argument  # the group scene=default, not the file of another verb
     return argument if _plain(argument, value) else f"{key}={_as_text(value)}"
@@ -60,7 +60,9 @@ def _plain(argument: str, value: str) -> bool:
         override = OverridesParser.create().parse_override(argument)
     except HydraException:
         return False
-    return not override.is_sweep_override() and override.value() == value
+    if override.is_sweep_override():
+        return override.get_key_element() in NAME_KEYS
+    return bool(override.value() == value)
 
 
 def _as_text(value: str) -> str:

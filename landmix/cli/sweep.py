@@ -29,7 +29,7 @@ class Job:
 
 
 def swept(task_overrides: list[str], arguments: list[str]) -> list[str]:
-    """The overrides that make a job differ from its siblings: those not given as they are on the command line."""
+    """What makes a job differ from its siblings: the overrides not given as they are on the command line, sorted."""
     parser = OverridesParser.create()
     fixed = set()
     for argument in arguments:
@@ -37,7 +37,7 @@ def swept(task_overrides: list[str], arguments: list[str]) -> list[str]:
             override = parser.parse_override(argument)
             if not override.is_sweep_override():
                 fixed.add(override.get_key_element())
-    return [o for o in task_overrides if parser.parse_override(o).get_key_element() not in fixed]
+    return sorted(o for o in task_overrides if parser.parse_override(o).get_key_element() not in fixed)
 
 
 def folder_name(overrides: list[str]) -> str:

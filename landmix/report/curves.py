@@ -29,8 +29,6 @@ class _Panel:
     lines: tuple[tuple[str, str, str], ...]
     """(key, what the legend says, colour)."""
     width: float
-    best: str | None = None
-    """Key whose highest value is marked."""
     from_zero: bool = False
 
 
@@ -40,7 +38,6 @@ _PANELS = (
         title="Validation accuracy",
         lines=(("val_macro_f1", "macro F1", ORANGE), ("val_overall_accuracy", "overall accuracy", BLUE)),
         width=1.0,
-        best="val_macro_f1",
     ),
     _Panel(title="Learning rate", lines=(("lr", "", QUIET),), width=0.6, from_zero=True),
 )
@@ -75,8 +72,6 @@ def _draw(axes: Axes, panel: _Panel, history: History) -> None:
             axes.plot(
                 epochs[known], values[known], color=color, label=name, marker="o" if len(epochs) <= _FEW else "", ms=3
             )
-    if panel.best and _has(history, panel.best):
-        _mark_best(axes, epochs, _column(history, panel.best))
     if len(epochs) == 1:
         axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
     if panel.from_zero:
@@ -88,12 +83,6 @@ def _draw(axes: Axes, panel: _Panel, history: History) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if panel.lines[0][1]:
         axes.legend(labelcolor=INK, loc="upper left", bbox_to_anchor=(-0.05, -0.2), labelspacing=0.35)
-
-
-def _mark_best(axes: Axes, epochs: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    best = int(np.nanargmax(values))
-    text = f"highest macro F1 {values[best]:.3f}, epoch {epochs[best]:g}"
-    axes.plot(epochs[best], values[best], "o", ms=6, mfc="white", mec=ORANGE, mew=1.6, label=text)
 
 
 def _has(history: History, key: str) -> bool:

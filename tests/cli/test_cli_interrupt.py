@@ -58,10 +58,6 @@ def unfinished(folder: Path) -> bool:
         (signal.SIGTERM, 143),
         pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
     ],
-        (signal.SIGINT, 130),
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
-    ],
     ids=["interrupted", "terminated", "killed"],
 )
 def test_training_goes_on_to_the_same_weights(tmp_path: Path, whole: Path, number: signal.Signals, code: int) -> None:
