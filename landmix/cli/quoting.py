@@ -45,8 +45,8 @@ def _quoted(argument: str) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key.lstrip("+") not in PATH_KEYS | NAME_KEYS or not value or value[0] in "[{'\"":
         return argument
-    if value == "null":
-        return argument  # takes a setting of an experiment or a default back
+    if value == "null" and key in NAME_KEYS:
+        return argument  # no name after all
     if key == "scene" and not any(mark in value for mark in "/\\."):
         return argument  # the group scene=default, not the file of another verb
     return argument if _plain(argument, value) else f"{key}={_as_text(value)}"
