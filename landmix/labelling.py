@@ -214,16 +214,15 @@ def classes_beside(legend: Legend, labelled: LabelledScenes) -> Classes:
     meaning: dict[Key, int] = {c.name: i for i, c in enumerate(legend)} | {c.value: i for i, c in enumerate(legend)}
     by_name = {c.name: i for i, c in enumerate(legend)}
     meaning |= {value: by_name[name] for value, name in labelled.names.items() if name in by_name}
-    rows = [(c.value, c.name, c.color) for c in legend]
+    classes = list(legend)
     foreign = [key for key, count in labelled.counts.items() if key not in meaning and count]
-    free = max(legend.values) + 1
     for key in sorted(foreign, key=str):
-        meaning[key] = len(rows)
-        taken = {value for value, _, _ in rows}
-        value = key if isinstance(key, int) and key not in taken else max(free, *taken) + 1
-        rows.append((value, str(labelled.names.get(value, key)), "#7f7f7f"))
-    added = tuple(LegendClass(value=v, name=_unused(n, legend), color=c) for v, n, c in rows[len(legend) :])
-    return Classes(legend=Legend((*legend.classes, *added)), index=meaning)
+        meaning[key] = len(classes)
+        taken = {c.value for c in classes}
+        value = key if isinstance(key, int) and key not in taken else max(taken) + 1
+        name = _unused(str(labelled.names.get(value, key)), legend)
+        classes.append(LegendClass(value=value, name=name, color="#7f7f7f"))
+    return Classes(legend=Legend(tuple(classes)), index=meaning)
 
 
 def _unused(name: str, legend: Legend) -> str:

@@ -144,7 +144,31 @@ def fit(
     if stopping is not None:
         # 1 - macro F1 needs no loss of its own and falls as the network gets better
         callbacks.append(StopEarly(lambda: 1 - counted(stopping).macro_f1, settings.optim.patience))
-    trainer = lightning.Trainer(
+    trainer = _trainer(settings, processes, epochs, callbacks, logger, folder)
+    last = folder / "last.ckpt"
+    try:
+        trainer.fit(task, loader, ckpt_path=str(last) if resume and last.is_file() else None)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit of its own
+        raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
+    return Fitted(
+        network=network.cpu().eval().requires_grad_(requires_grad=False),
+        channels=channels,
+        normalise=normalise,
+        history=history.rows,
+    )
+
+
+def _trainer(
+    settings: FitSettings,
+    processes: Processes,
+    epochs: int,
+    callbacks: list[lightning.Callback],
+    logger: Logger | None,
+    folder: Path,
+) -> lightning.Trainer:
+    """Lightning's trainer, silent and without loaders, samplers or files of its own choosing."""
+    return lightning.Trainer(
         accelerator="gpu" if settings.device == "cuda" else "cpu",
         devices=processes.devices,
         num_nodes=processes.nodes,
@@ -160,16 +184,4 @@ def fit(
         enable_model_summary=False,
         use_distributed_sampler=False,
         deterministic=True,
-    )
-    last = folder / "last.ckpt"
-    try:
-        trainer.fit(task, loader, ckpt_path=str(last) if resume and last.is_file() else None)
-    except SystemExit as error:
-        # Lightning turns Ctrl-C into an exit of its own
-        raise (error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else error) from None
-    return Fitted(
-        network=network.cpu().eval().requires_grad_(requires_grad=False),
-        channels=channels,
-        normalise=normalise,
-        history=history.rows,
     )
