@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landmix.core.bands import Band, BandSet
+from landmix.core.bands import Band, BandSet, Formula
+from landmix.core.indices import check
 from landmix.core.legend import Legend, LegendClass
-from landmix.core.scaling import Affine
+from landmix.core.scaling import DECODINGS, Affine
 from landmix.errors import LandmixError
 from landmix.files import replacing
-from landmix.geo.scene import ReadOptions
+from landmix.geo.options import ReadOptions
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 
@@ -32,16 +33,19 @@ class Bundle:
 
     net: NetSpec
     bands: BandSet
-    """What the network sees, in channel order."""
+    """What the network sees, in channel order: bands that are read, and bands that are computed from such."""
     band_count: int
     """How many bands the training scenes had; matching by position needs as many."""
     nodata: tuple[float | None, ...]
-    """A band, as tagged in the training scenes; used where a scene has no tag of its own."""
+    """For each of `bands.inputs`, as tagged in the training scenes; used where a scene has no tag of its own."""
     normalise: Affine
     """Physical value -> network input, a line a band."""
     legend: Legend
     scaling: Affine
-    """Stored -> physical value in the (first) training scene; a scene that is read from a file brings its own."""
+    """Stored -> physical value in the (first) training scene, a line for each of `bands.inputs`; a scene that is read
+    from a file brings its own."""
+    decode: tuple[str | None, ...] = ()
+    """The step before it, for each of `bands.inputs` (`core.scaling.decode`); empty: none."""
     weights: dict[str, Tensor]
     """State of `Network(net)`, on the CPU."""
     scene: dict[str, Any] = field(default_factory=dict)
@@ -52,11 +56,17 @@ class Bundle:
     """`metrics.json`: split and figures of the validation part."""
 
     def __post_init__(self) -> None:
-        scales = {len(self.normalise.scale), len(self.scaling.scale)}
-        bands = {len(self.bands), len(self.nodata), self.net.in_channels, *scales}
-        if len(bands) != 1 or len(self.legend) != self.net.classes:
+        inputs = len(self.bands.inputs)
+        read = {len(self.nodata), len(self.scaling.scale), len(self.decode) or inputs}
+        seen = {len(self.bands), self.net.in_channels, len(self.normalise.scale)}
+        if read != {inputs} or len(seen) != 1 or len(self.legend) != self.net.classes:
             msg = "bands, nodata values, scaling, legend and network of a model must agree in number"
             raise ValueError(msg)
+
+    @property
+    def steps(self) -> tuple[str | None, ...]:
+        """`decode`, one for each input."""
+        return self.decode or (None,) * len(self.nodata)
 
     def network(self) -> Network:
         """The network with its weights, ready to predict."""
@@ -69,7 +79,8 @@ class Bundle:
     def digest(self) -> str:
         """sha256 of everything that decides what a map looks like (not of how the model was made)."""
         described = _describe(self)
-        kept = {key: described[key] for key in ("net", "bands", "nodata", "normalise", "legend", "scene", "weights")}
+        keys = ("net", "bands", "nodata", "normalise", "legend", "scene", "weights", "decode")
+        kept = {key: described[key] for key in keys}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -132,6 +143,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "nodata": list(bundle.nodata),
         "normalise": asdict(bundle.normalise),
         "scaling": asdict(bundle.scaling),
+        "decode": list(bundle.decode),
         "legend": [asdict(c) for c in bundle.legend],
         "scene": bundle.scene,
         "training": bundle.training,
@@ -150,17 +162,40 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         raise ValueError(msg)
     return Bundle(
         net=spec,
-        bands=BandSet(tuple(Band(**band) for band in data["bands"])),
+        bands=BandSet(tuple(_band(band) for band in data["bands"])),
         band_count=int(data["band_count"]),
         nodata=tuple(None if value is None else float(value) for value in data["nodata"]),
         normalise=_affine(data["normalise"]),
         scaling=_affine(data["scaling"]),
+        decode=_steps(data.get("decode", [])),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
         scene=asdict(ReadOptions(**data["scene"])),
         training=dict(data["training"]),
         accuracy=dict(data["accuracy"]),
     )
+
+
+def _band(data: dict[str, Any]) -> Band:
+    """A band, with its formula checked before anything is computed by it."""
+    formula = data.get("formula")
+    if formula is None:
+        return Band(**data)
+    inputs = tuple((str(letter), _band(band)) for letter, band in formula["inputs"])
+    if any(band.formula is not None for _, band in inputs):
+        msg = "a formula is computed from bands that are read"
+        raise ValueError(msg)
+    parsed = Formula(expression=str(formula["expression"]), inputs=inputs)
+    check(parsed)
+    return Band(**{**data, "formula": parsed})
+
+
+def _steps(data: list[Any]) -> tuple[str | None, ...]:
+    unknown = [step for step in data if step is not None and step not in DECODINGS]
+    if unknown:
+        msg = f"it needs a decoding that this landmix does not know: {unknown[0]!r}"
+        raise ValueError(msg)
+    return tuple(data)
 
 
 def _affine(data: dict[str, Any]) -> Affine:

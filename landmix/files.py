@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import secrets
+import zipfile
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from landmix.errors import LandmixError
 
@@ -68,7 +70,53 @@ def make_folder(path: Path) -> None:
 
 def is_remote(path: str) -> bool:
     """Whether a path names something that is not in the local file system."""
-    return "://" in path or path.startswith("/vsi")
+    return "://" in path or (path.startswith("/vsi") and not path.startswith(_ZIP))
+
+
+_ZIP = "/vsizip/{"
+"""How the path of a file in a local zip file begins; GDAL's own way of writing it."""
+
+
+def in_archive(archive: str, name: str) -> str:
+    """The path of a file in a zip file."""
+    return f"{_ZIP}{archive}}}/{name}"
+
+
+def local_file(path: str) -> Path | None:
+    """The file of the local file system that holds a path's bytes: itself, or its zip file; None for a remote one."""
+    if is_remote(path):
+        return None
+    return Path(path.removeprefix(_ZIP).rpartition("}/")[0] if path.startswith(_ZIP) else path)
+
+
+@contextlib.contextmanager
+def open_bytes(path: str) -> Iterator[IO[bytes]]:
+    """Open a local file, or one in a zip file, for reading bytes.
+
+    Raises `LandmixError` for one that cannot be read.
+    """
+    try:
+        if not path.startswith(_ZIP):
+            with Path(path).open("rb") as file:
+                yield file
+            return
+        archive, _, name = path.removeprefix(_ZIP).rpartition("}/")
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as member:
+            yield member
+    # ValueError: a path with a NUL; RuntimeError: an encrypted archive
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        msg = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
+        raise LandmixError(msg) from error
+
+
+def read_bytes(path: str, limit: int) -> bytes:
+    """The bytes of a local file, or of one in a zip file. Raises `LandmixError` where it has more than `limit`."""
+    with open_bytes(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        msg = f"{path} has more than {limit} bytes, too many for what it should be"
+        raise LandmixError(msg)
+    return content
 
 
 def file_hash(path: str) -> str:
@@ -76,14 +124,14 @@ def file_hash(path: str) -> str:
 
     Raises `LandmixError` for a file that cannot be read.
     """
+    digest = hashlib.sha256()
     if is_remote(path):
-        return hashlib.sha256(path.encode()).hexdigest()
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
-        raise LandmixError(msg) from error
+        digest.update(path.encode())
+        return digest.hexdigest()
+    with open_bytes(path) as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def sync(path: Path) -> None:

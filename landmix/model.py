@@ -13,8 +13,8 @@ from landmix.classify.plan import PredictSettings
 from landmix.classify.prepare import plan_scene
 from landmix.classify.run import classify
 from landmix.core.scaling import Affine
-from landmix.geo.paths import entries
-from landmix.predictor import Predictor
+from landmix.geo.paths import scene_entries
+from landmix.predictor import Predictor, channels
 from landmix.progress import Silent
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Model:
 
     @property
     def bands(self) -> BandSet:
-        """The bands that it needs, in the order of the channel axis."""
-        return self.bundle.bands
+        """The bands that it needs, in the order of the channel axis of what it classifies."""
+        return self.bundle.bands.inputs
 
     @property
     def legend(self) -> Legend:
@@ -59,9 +59,9 @@ class Model:
         """Classify an array of stored values (C, H, W) with C in the order of `bands` -> class values (H, W).
 
         They are taken to be stored as in the training scene; otherwise `value * scale + offset`, a number or one a
-        band, must be the physical value that the model was trained on (1 and 0 for physical values). Pixels that are
-        nodata in any band become `legend.nodata`. Outside the array counts as nodata. Raises `ValueError` for another
-        number of bands or axes.
+        band, must be the physical value that the model was trained on (1 and 0 for physical values). Spectral indices
+        are computed. Pixels that are nodata in any band become `legend.nodata`. Outside the array counts as nodata.
+        Raises `ValueError` for another number of bands or axes.
         """
         count = len(self.bands)
         if pixels.ndim != 3 or pixels.shape[0] != count:  # noqa: PLR2004
@@ -72,7 +72,8 @@ class Model:
             scale=trained.scale if scale is None else tuple(np.broadcast_to(scale, count).astype(float).tolist()),
             offset=trained.offset if offset is None else tuple(np.broadcast_to(offset, count).astype(float).tolist()),
         )
-        predictor = Predictor(self.bundle, scaling=scaling, nodata=self.bundle.nodata, device=torch.device("cpu"))
+        pixels, scaling, nodata = channels(self.bundle, pixels, scaling)
+        predictor = Predictor(self.bundle, scaling=scaling, nodata=nodata, device=torch.device("cpu"))
         pad = ((predictor.margin, predictor.margin),) * 2
         inside = np.pad(np.ones(pixels.shape[1:], np.bool_), pad)
         prediction = predictor(np.pad(pixels, ((0, 0), *pad)), inside)
@@ -84,7 +85,7 @@ class Model:
         Raises `LandmixError` where the scene does not fit the model, or another map lies at `target`.
         """
         target = Path(target)
-        (entry,) = entries({"name": target.stem, "path": str(scene)}, "scene")
+        (entry,) = scene_entries({"name": target.stem, "path": str(scene)}, "scene")
         progress = Silent()
         plan = plan_scene(self.bundle, entry, target, PredictSettings(), progress=progress)
         classify(plan, self.bundle, workers=1, overwrite=overwrite, progress=progress)

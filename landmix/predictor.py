@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from landmix.core.scaling import normalise
+from landmix.core.indices import compute
+from landmix.core.scaling import Affine, decode, normalise
 from landmix.core.tiling import Tiling
 from landmix.core.window import Window
 from landmix.errors import LandmixError
-from landmix.geo.scene import validity
+from landmix.geo.validity import band_validity, validity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.bundle import Bundle
-    from landmix.core.scaling import Affine
 
 COMPUTE = 128
 """Side in pixels of what goes through the network at once: activations then stay in the processor's cache."""
@@ -94,6 +94,32 @@ class Predictor:
         bf16 = self._precision == "bf16"
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
             return self._network(batch)[0].float()  # type: ignore[no-any-return]
+
+
+def channels(
+    bundle: Bundle, stored: NDArray[np.generic], scaling: Affine
+) -> tuple[NDArray[np.generic], Affine, tuple[float | None, ...]]:
+    """From stored values of the bands that a model reads to what a `Predictor` takes.
+
+    `stored` (C, H, W) in the order of `bundle.bands.inputs`, with a line of `scaling` each. Returns values in the order
+    of `bundle.bands`, their scaling and nodata; they are `stored` itself where nothing is decoded or computed.
+    """
+    inputs = bundle.bands.inputs
+    if not any(bundle.steps) and bundle.bands.names == inputs.names:
+        return stored, scaling, bundle.nodata
+    physical: dict[str, NDArray[np.float32]] = {}
+    for band, values, step, nodata, scale, offset in zip(
+        inputs, stored, bundle.steps, bundle.nodata, scaling.scale, scaling.offset, strict=True
+    ):
+        decoded = decode(values, step).astype(np.float32) * np.float32(scale) + np.float32(offset)
+        physical[band.name] = np.where(band_validity(values, nodata), decoded, np.float32(np.nan))
+    read = [
+        compute(band.formula.expression, {letter: physical[own.name] for letter, own in band.formula.inputs})
+        if band.formula
+        else physical[band.name]
+        for band in bundle.bands
+    ]
+    return np.stack(read), Affine.identity(len(read)), (None,) * len(read)
 
 
 def choose_device(wanted: str) -> torch.device:

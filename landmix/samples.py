@@ -12,7 +12,7 @@ from landmix.core.scaling import Affine, normalise
 from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.files import unwritable
-from landmix.geo.scene import band_validity, validity
+from landmix.geo.validity import band_validity, validity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -64,9 +64,9 @@ def network(settings: TrainSettings) -> tuple[Run, Results, float]:
     """Train as `landmix train` does; returns the run, its results and seconds a fit."""
     with tempfile.TemporaryDirectory() as out:
         settings = dataclasses.replace(settings, out_dir=out)
-        training, validation, count = open_parts(settings, Silent())
+        training, validation = open_parts(settings, Silent())
         run = Run(settings, RunFolder(Path(out)), "cpu", Processes(), Silent())
-        run.prepare(training, validation, count)
+        run.prepare(training, validation)
         start = time.monotonic()
         results = run.fit_all()
     fits = len(results.folds) + (len(results.folds) > 1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from landmix.core.legend import Legend
     from landmix.core.tiling import Tile
     from landmix.core.window import Window
-    from landmix.geo.scene import SceneReader
+    from landmix.geo.reader import SceneReader
     from landmix.predictor import Prediction, Predictor
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,8 +61,6 @@ class Plan:
 
     scene: Scene
     """Only the model's bands, in its order."""
-    nodata: tuple[float | None, ...]
-    """A band: the scene's, or the training scenes' where it has none."""
     target: Path
     """The map."""
     work: Path
@@ -127,7 +125,7 @@ def provenance(
 ) -> dict[str, str]:
     """What made the map. Names only files' last parts, so that the same work in another folder is the same map."""
     names = [path.replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
-    read = {"scale": scene.options.scale}
+    read = asdict(scene.options)
     kept = {
         "outputs": list(settings.outputs),
         "dtype": settings.dtype,

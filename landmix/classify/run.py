@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from landmix.classify.pipeline import Workers, classify_shard
 from landmix.errors import LandmixError
-from landmix.files import is_remote, make_folder
+from landmix.files import local_file, make_folder
 from landmix.geo.opening import open_raster
 from landmix.geo.sidecars import sidecar_paths, write_sidecars
 from landmix.geo.writing import Mosaic, read_back, write_cog
@@ -69,7 +69,7 @@ def _shards(plan: Plan, bundle: Bundle, count: int, progress: Progress) -> None:
     predictor = Predictor(
         bundle,
         scaling=plan.scene.scaling,
-        nodata=plan.nodata,
+        nodata=plan.scene.nodata,
         device=torch.device(plan.settings.device),
         precision=plan.settings.precision,
         probabilities=any(layer.name != "classes" for layer in plan.layers),
@@ -94,7 +94,7 @@ def _check_targets(plan: Plan) -> None:
     """No output may be an input, not even through a link."""
     for layer in plan.layers:
         path = plan.path(layer)
-        if path.exists() and any(path.samefile(file) for file in plan.scene.files if not is_remote(file)):
+        if path.exists() and any(path.samefile(file) for file in map(local_file, plan.scene.files) if file is not None):
             msg = f"the map {path} would replace its own input: choose another out_dir"
             raise LandmixError(msg)
 

@@ -24,6 +24,7 @@ PATH_KEYS = frozenset(
         "out_dir",
         "quicklook",
         "scene",
+        "scene.product",
     }
 )
 """Keys whose values are taken literally, unless they begin like a list, a mapping or a quoted text."""
@@ -45,7 +46,7 @@ def _quoted(argument: str) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key.lstrip("+") not in PATH_KEYS | NAME_KEYS or not value or value[0] in "[{'\"":
         return argument
-    if value == "null" and key in NAME_KEYS:
+    if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook"}:
         return argument  # no name after all
     if key == "scene" and not any(mark in value for mark in "/\\."):
         return argument  # the group scene=default, not the file of another verb

@@ -1,4 +1,4 @@
-"""Bands: their names and wavelengths, and how those of a model are found in a scene."""
+"""Bands: their names, wavelengths and units."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ class Band:
     """Position in the scene that it comes from, counted from 1."""
     named: bool = True
     """False where the name only says the position."""
+    common: str | None = None
+    """What STAC calls this part of the spectrum (`red`, `nir08`, ...), if known."""
+    unit: str | None = None
+    """Of the physical values; None where nobody says."""
+    role: str = ""
+    """The acquisition it belongs to, where a scene is made of several; its name then begins with `role.`."""
+    formula: Formula | None = None
+    """How it is computed from other bands; None for a band that is read from a file."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -44,6 +52,16 @@ class Band:
 
     def __str__(self) -> str:
         return self.name if self.wavelength is None else f"{self.name} ({self.wavelength:g} nm)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """A band that is computed from others, as a spectral index is."""
+
+    expression: str
+    """In the letters of `inputs`, with + - * / ** and numbers."""
+    inputs: tuple[tuple[str, Band], ...]
+    """What each letter stands for: physical values of a band that is read from a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +103,16 @@ class BandSet:
                 raise LandmixError(msg)
         return indices
 
+    @property
+    def inputs(self) -> BandSet:
+        """The bands that must be read: these, and those that formulas are computed from."""
+        read = [band for band in self if band.formula is None]
+        read += [band for own in self if own.formula for _, band in own.formula.inputs]
+        once: dict[str, Band] = {}
+        for band in read:
+            once.setdefault(band.name, band)
+        return BandSet(tuple(once.values()))
+
     def _one(self, item: str | int, where: str) -> int:
         if isinstance(item, int):
             if 1 <= item <= len(self):
@@ -98,9 +126,13 @@ class BandSet:
         if len(same) > 1:
             msg = f"the band name '{item}' stands {len(same)} times in {where}: choose by number"
             raise LandmixError(msg)
-        nm = _wavelength(item)
+        common = [i for i, band in enumerate(self) if _common(band) == item.casefold()]
+        if len(common) == 1:
+            return common[0]
+        role, _, wavelength = item.rpartition(".") if any(band.role for band in self) else ("", "", item)
+        nm = _wavelength(wavelength)
         if nm is not None:
-            found = self._nearest(Band(name=item, wavelength=nm))
+            found = self.nearest(Band(name=item, wavelength=nm, role=role))
             if found is not None:
                 return found
         near = difflib.get_close_matches(item, self.names, 3)
@@ -108,66 +140,17 @@ class BandSet:
         msg = f"no band '{item}' in {where}: it has {self}{hint}"
         raise LandmixError(msg)
 
-    def _nearest(self, wanted: Band) -> int | None:
+    def nearest(self, wanted: Band) -> int | None:
         """Index of the band whose wavelength is nearest to the wanted one's, if they agree at all."""
-        agreeing = [i for i, band in enumerate(self) if wanted.near(band)]
+        agreeing = [i for i, band in enumerate(self) if band.role == wanted.role and wanted.near(band)]
         return min(agreeing, key=lambda i: abs((self[i].wavelength or 0) - (wanted.wavelength or 0)), default=None)
 
-    def match(self, wanted: BandSet, where: str, *, trained_count: int) -> Match:
-        """Find the bands of a model (`wanted`) among those of a scene (`self`).
 
-        By name where the wavelengths, if both are known, agree; then by wavelength; by position only where the
-        scene names no bands and has `trained_count` of them, as many as the training scene had. Raises
-        `LandmixError` for a band that is missing and for a name whose wavelengths differ.
-        """
-        if not any(band.named or band.wavelength is not None for band in self):
-            return self._by_position(wanted, where, trained_count)
-        indices: list[int] = []
-        for band in wanted:
-            index = self._by_name(band, where)
-            if index is None:
-                index = self._nearest(band)
-            if index is None:
-                msg = f"the model needs band {band}, but {where} has {self}"
-                raise LandmixError(msg)
-            if index in indices:
-                other = wanted[indices.index(index)]
-                msg = f"the model's bands {other} and {band} both fit {self[index]} of {where}"
-                raise LandmixError(msg)
-            indices.append(index)
-        return Match(indices=tuple(indices))
-
-    def _by_name(self, band: Band, where: str) -> int | None:
-        same = [i for i, own in enumerate(self) if own.named and own.name.casefold() == band.name.casefold()]
-        if not same or not band.named:
-            return None
-        agreeing = [i for i in same if self[i].near(band) is not False]
-        if not agreeing:
-            msg = (
-                f"band names must mean the same wavelengths, but {band} of the model is {self[same[0]]} in {where}:"
-                " is this another sensor?"
-            )
-            raise LandmixError(msg)
-        return agreeing[0]
-
-    def _by_position(self, wanted: BandSet, where: str, trained_count: int) -> Match:
-        if len(self) != trained_count:
-            msg = (
-                f"the model needs {wanted}, but {where} names no bands and has {len(self)} where the"
-                f" training scene had {trained_count}"
-            )
-            raise LandmixError(msg)
-        return Match(indices=tuple(band.number - 1 for band in wanted), by_position=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """Where the bands of a model lie in a scene."""
-
-    indices: tuple[int, ...]
-    """Scene band index for each model band, in the model's order."""
-    by_position: bool = False
-    """True where neither names nor wavelengths could confirm it: worth a warning."""
+def _common(band: Band) -> str | None:
+    """How a user may call a band by its common name: `red`, or `jan.red` where it has a role."""
+    if band.common is None:
+        return None
+    return f"{band.role}.{band.common}".removeprefix(".").casefold()
 
 
 def _wavelength(item: str) -> float | None:

@@ -48,6 +48,23 @@ class Affine:
         return np.asarray(self.scale, np.float32), np.asarray(self.offset, np.float32)
 
 
+def decode(stored: NDArray[np.generic], step: str | None) -> NDArray[np.generic]:
+    """Undo a named non-linear coding of stored values; float32, any shape. None: as they are.
+
+    `alphaearth`: sign(v) (v / 127.5)^2, as the publisher of these embeddings defines it.
+    """
+    if step is None:
+        return stored
+    assert step in DECODINGS  # noqa: S101 - checked where a product or model is read
+    share: NDArray[np.float32] = stored.astype(np.float32) / np.float32(127.5)
+    signed: NDArray[np.float32] = share * np.abs(share)
+    return signed
+
+
+DECODINGS = ("alphaearth",)
+"""Names of codings that `decode` knows."""
+
+
 def normalise(
     stored: NDArray[np.generic],
     valid: NDArray[np.bool_],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.core.window import Window
+from landmix.errors import LandmixError
 
 if TYPE_CHECKING:
     import rasterio
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.control import GroundControlPoint
     from rasterio.crs import CRS
+
+_POLE, _TURN = 90, 360
+"""How far degrees go; longitudes may count from 0 to 360."""
 
 _SAME_PIXEL = 1e-3
 """Grids whose corners are closer than this part of a pixel are one grid."""
@@ -75,6 +79,16 @@ class Grid:
         here, there = (np.array([grid.transform @ corner for corner in corners]) for grid in (self, other))
         pixel = abs(self.transform.determinant) ** 0.5
         return bool(np.abs(here - there).max() <= _SAME_PIXEL * pixel)
+
+    def check(self, where: str) -> None:
+        """Raise `LandmixError` for degrees that do not exist on earth, a sign of a transform that is not there."""
+        if self.crs is None or not self.crs.is_geographic or self.gcps:
+            return
+        corners = [self.transform @ (col, row) for col in (0, self.width) for row in (0, self.height)]
+        pixel = max(abs(self.transform.a) + abs(self.transform.b), abs(self.transform.d) + abs(self.transform.e))
+        if max(abs(y) for _, y in corners) > _POLE + pixel or max(abs(x) for x, _ in corners) > _TURN + pixel:
+            msg = f"{where} cannot lie where its georeference says ({self}): degrees go to 90 and 180; mend it first"
+            raise LandmixError(msg)
 
     def centres(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.float64]:
         """Coordinates (N, 2), x before y in CRS units, of the centres of pixels (N,), (N,)."""

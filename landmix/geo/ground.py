@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from landmix.core.window import Window
     from landmix.geo.grid import Grid
 
 
@@ -25,6 +26,19 @@ def pixel_size(grid: Grid) -> tuple[float, float] | None:
     rows, cols = np.array([0, 1, 0]) + grid.height // 2, np.array([0, 0, 1]) + grid.width // 2
     xy = plane([grid], np.zeros(3, np.int32), rows, cols)
     return float(np.hypot(*(xy[1] - xy[0]))), float(np.hypot(*(xy[2] - xy[0])))
+
+
+def covered(target: Grid, window: Window, source: Grid) -> NDArray[np.bool_]:
+    """Which pixels of a window of `target` have their centres in `source`, of whatever CRS (H, W)."""
+    rows, cols = np.mgrid[window.row : window.row_end, window.col : window.col_end]
+    xy = target.centres(rows.ravel(), cols.ravel())
+    if target.crs != source.crs:
+        move = pyproj.Transformer.from_crs(target.crs.to_wkt(), source.crs.to_wkt(), always_xy=True)  # type: ignore[union-attr]
+        xy = np.column_stack(move.transform(xy[:, 0], xy[:, 1]))
+    with np.errstate(invalid="ignore"):  # a place that the projection cannot reach is infinite
+        col, row = ~source.transform @ (xy[:, 0], xy[:, 1])
+        inside = (row >= 0) & (row < source.height) & (col >= 0) & (col < source.width)
+    return np.asarray(inside).reshape(window.height, window.width)
 
 
 def plane(

@@ -22,7 +22,7 @@ from landmix.files import is_remote
 from landmix.geo.grid import Grid
 from landmix.geo.opening import open_raster, raster_driver
 from landmix.geo.pam import category_names
-from landmix.geo.scene import band_validity
+from landmix.geo.validity import band_validity
 from landmix.geo.vectors import Features, read_features
 
 if TYPE_CHECKING:
@@ -209,6 +209,9 @@ def sample(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> L
 def _on_grid(dataset: rasterio.DatasetReader, grid: Grid, path: str) -> rasterio.DatasetReader | WarpedVRT:
     """The label raster on the scene's grid: itself, or warped by nearest neighbour."""
     own = Grid.of(dataset)
+    if grid.crs is None and own.crs is not None:
+        msg = f"{path} has a CRS but the scene has none: labels cannot be placed on it without georeference"
+        raise LandmixError(msg)
     same_shape = (own.height, own.width) == (grid.height, grid.width)
     if own.same_as(grid) or (same_shape and not (own.georeferenced and grid.georeferenced)):
         return dataset

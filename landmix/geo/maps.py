@@ -15,7 +15,7 @@ from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
 from landmix.geo.opening import open_raster
 from landmix.geo.pam import category_names
-from landmix.geo.scene import band_validity
+from landmix.geo.validity import band_validity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,8 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
-from landmix.files import is_remote
+from landmix.files import is_remote, open_bytes
+from landmix.geo import remote
 
 _MAGIC = (
     (b"II*\0", "GTiff"),
@@ -31,12 +32,8 @@ def raster_driver(path: str) -> str | None:
 
     Raises `LandmixError` for a file that does not exist or cannot be read.
     """
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(16)
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        msg = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
-        raise LandmixError(msg) from error
+    with open_bytes(path) as file:
+        head = file.read(16)
     driver = next((driver for magic, driver in _MAGIC if head.startswith(magic)), None)
     return driver or ("ENVI" if _envi_header(Path(path)) else None)
 
@@ -56,7 +53,8 @@ def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader
     Raises `LandmixError` for what does not exist, is no raster, or is damaged.
     """
     if is_remote(path):
-        driver: str | None = "GTiff"
+        # by name: a first look at the bytes would be one more request for every file
+        driver: str | None = "JP2OpenJPEG" if remote.suffix(path) in {".jp2", ".j2k"} else "GTiff"
     else:
         driver = raster_driver(path)
         if driver is None:
@@ -66,7 +64,8 @@ def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader
             msg = f"{path} is a VRT, which can name any other file: allow it with scene.allow_vrt=true if you trust it"
             raise LandmixError(msg)
     try:
-        return rasterio.open(path, driver=driver, sharing=False)
+        with remote.settings([path]):
+            return rasterio.open(remote.gdal_path(path), driver=driver, sharing=False)
     except (RasterioError, SystemError) as error:
         msg = f"cannot read {path} as a raster: {error}"
         raise LandmixError(msg) from error

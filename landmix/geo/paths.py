@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import glob
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote
-from landmix.geo.scene import common_prefix
+from landmix.geo.assemble import common_prefix
+from landmix.geo.stac import Item, read_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,13 +29,18 @@ class Entry:
     """What its outputs are called."""
     label: str | None = None
     """The label raster that a CSV of pairs names beside it."""
+    item: Item | None = None
+    """The STAC item that it is."""
+    roles: tuple[tuple[str, Entry], ...] = ()
+    """Acquisitions of one place that are one scene together, by the user's names."""
 
 
 def entries(spec: Any, key: str) -> list[Entry]:
     """Resolve what stands under the setting `key`.
 
-    A path, a glob, `@list.txt`, `@pairs.csv`, a list of these, a list in the list (one scene of several files), or
-    a mapping with `name` and `path`. Raises `UsageError` for another form, `LandmixError` where nothing is found.
+    A path, a glob, `@list.txt`, `@pairs.csv`, a list of these, a list in the list (one scene of several files), a
+    mapping with `name` and `path`, or one of roles to any of these. Raises `UsageError` for another form,
+    `LandmixError` where nothing is found.
     """
     items = spec if isinstance(spec, list) else [spec]
     found = [entry for item in items for entry in _item(item, key)]
@@ -40,6 +48,27 @@ def entries(spec: Any, key: str) -> list[Entry]:
         msg = f"{key} must name at least one file, but it is empty"
         raise UsageError(msg)
     return found
+
+
+def scene_entries(spec: Any, key: str) -> list[Entry]:
+    """`entries`, with STAC items and item collections read: a scene each."""
+    return [scene for entry in entries(spec, key) for scene in _with_items(entry)]
+
+
+def _with_items(entry: Entry) -> list[Entry]:
+    """A file or address that is JSON is as many scenes as it holds items."""
+    if entry.roles:
+        parts = [(role, _with_items(part)) for role, part in entry.roles]
+        many = next((role for role, found in parts if len(found) > 1), None)
+        if many is not None:
+            msg = f"the role {many} needs one acquisition, but {entry.files[0]} holds several"
+            raise LandmixError(msg)
+        return [replace(entry, roles=tuple((role, found[0]) for role, found in parts))]
+    items = read_items(entry.files[0]) if len(entry.files) == 1 else None
+    if items is None:
+        return [entry]
+    named = entry.stem if len(items) == 1 and entry.stem != _stem(list(entry.files)) else None
+    return [replace(entry, item=item, stem=named or safe_name(item.name)) for item in items]
 
 
 def _item(item: Any, key: str) -> list[Entry]:
@@ -54,8 +83,33 @@ def _item(item: Any, key: str) -> list[Entry]:
             msg = f"the name '{item['name']}' in {key} is for one scene, but its path means {len(found)}"
             raise UsageError(msg)
         return [replace(found[0], stem=safe_name(item["name"]))]
+    if isinstance(item, dict) and item and all(_is_role(role) for role in item):
+        return [_roles(item, key)]
     msg = f"{key} takes paths, lists of paths, or {{name: ..., path: ...}}, not {item!r}"
     raise UsageError(msg)
+
+
+_ROLE = re.compile(r"[^\W\d][\w-]*")
+
+
+def _is_role(text: Any) -> bool:
+    return isinstance(text, str) and _ROLE.fullmatch(text) is not None and text not in {"name", "path"}
+
+
+def _roles(item: dict[str, Any], key: str) -> Entry:
+    """Acquisitions of one place: `{jan: A, jul: B}`."""
+    parts: list[tuple[str, Entry]] = []
+    for role, spec in item.items():
+        found = _item(spec, key)
+        if len(found) != 1:
+            msg = f"the role {role} in {key} needs one acquisition, but its path means {len(found)}"
+            raise UsageError(msg)
+        parts.append((role, found[0]))
+    stems = [part.stem for _, part in parts]
+    stem = stems[0] if len(stems) == 1 else common_prefix(stems).strip("_-. ") or "_".join(stems)
+    return Entry(
+        files=tuple(path for _, part in parts for path in part.files), stem=safe_name(stem[:100]), roles=tuple(parts)
+    )
 
 
 def _text(text: str, key: str, lists: tuple[str, ...] = ()) -> list[Entry]:
@@ -113,10 +167,18 @@ def _expand(text: str, key: str) -> list[str]:
 
 def _stem(files: list[str]) -> str:
     """File name without its extension; of several files what their stems have in common."""
-    stems = [Path(path).stem for path in files]
+    stems = [_bare(path) for path in files]
     if len(stems) == 1:
         return safe_name(stems[0])
     return safe_name(common_prefix(stems).strip("_-. ") or stems[0])
+
+
+def _bare(path: str) -> str:
+    """A name without its extension: a folder has none but `.SAFE`, a zip file may have two."""
+    name = (urlsplit(path).path if "://" in path else path).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    if name.lower().endswith((".safe.zip", ".zip", ".safe")):
+        return re.sub(r"(?i)(\.safe)?(\.zip)?$", "", name)
+    return name if os.path.isdir(path) else Path(name).stem  # noqa: PTH112 - never raises
 
 
 def safe_name(text: str) -> str:

@@ -3,41 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from dataclasses import dataclass, replace
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
-from rasterio.windows import Window as RasterioWindow
 
-from landmix.core.bands import Band, BandSet
 from landmix.core.scaling import Affine
 from landmix.errors import LandmixError
-from landmix.geo.grid import Grid
-from landmix.geo.metadata import file_bands
 from landmix.geo.opening import open_raster
+from landmix.geo.options import ReadOptions
+from landmix.geo.reader import SceneReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import rasterio
-    from numpy.typing import NDArray
-
-    from landmix.core.window import Window
+    from landmix.core.bands import Band, BandSet
+    from landmix.geo.grid import Grid
+    from landmix.geo.quality import QualityRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOptions:
-    """How files become scenes (`scene.*` of the configuration)."""
+class SceneFile:
+    """One raster that a scene reads from."""
 
-    scale: Literal["auto", "tiff", "none"] = "auto"
-    """`auto` or `tiff`: the scale and offset tags of the file; `none`: stored values are physical values."""
-    allow_vrt: bool = False
-    """Whether a VRT, which can name any other file, may be opened."""
+    path: str
+    grid: Grid
+    masked: bool
+    """Whether it has a mask or alpha band beside or instead of nodata values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """One band as it lies in a file."""
+
+    file: int
+    """Position in the scene's files."""
+    number: int
+    """Of the band in the file, from 1."""
+    dtype: np.dtype[np.generic]
+    nodata: float | None
+    """NaN is invalid whatever this says."""
+    scale: float = 1.0
+    offset: float = 0.0
+    """Stored (and decoded) value -> physical value."""
+    decode: str | None = None
+    """A named step before the scale (`core.scaling.decode`)."""
+    known: bool = False
+    """Whether somebody said what the numbers mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityLayer:
+    """The quality raster of one acquisition."""
+
+    file: int
+    rule: QualityRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,240 +66,133 @@ class Scene:
 
     name: str
     """The stem: what its map is called."""
-    files: tuple[str, ...]
-    sources: tuple[tuple[int, int], ...]
-    """For each band the position of its file in `files` and the band number in it, from 1."""
+    where: str
+    """How messages call it."""
+    rasters: tuple[SceneFile, ...]
+    stored: tuple[Stored, ...]
+    """The bands that are read."""
     bands: BandSet
+    """The bands that a reader gives: some of those, and some that are computed from them."""
+    origins: tuple[tuple[int, ...], ...]
+    """For each band the positions in `stored`: its own, or those that its formula names, in that order."""
     grid: Grid
-    dtype: np.dtype[np.generic]
-    """Of the stored values; wide enough for all files."""
-    nodata: tuple[float | None, ...]
-    """A band; NaN is invalid whatever this says."""
-    scaling: Affine
-    """Stored value -> physical value, a line a band."""
-    masked: tuple[bool, ...]
-    """Whether a file has a mask or alpha band; one a file."""
-    block: int
+    quality: tuple[QualityLayer, ...] = ()
+    block: int = 512
     """Side in pixels of windows that suit the files' blocks."""
-    options: ReadOptions = ReadOptions()
+    options: ReadOptions = field(default_factory=ReadOptions)
+    headers: tuple[str, ...] = ()
+    """Metadata files that were read: they decide the values too."""
+    missing: tuple[str, ...] = ()
+    """Bands that the product should have, but this delivery lacks."""
+    unknown: str | None = None
+    """Why its physical values cannot be known, and the way out."""
+    product: str | None = None
+    """What it was recognised as."""
+    overview: bool = False
+    """Read through the files' overviews, where pixels are large: for pictures only."""
 
     @property
-    def where(self) -> str:
-        """How messages call it."""
-        return self.files[0] if len(self.files) == 1 else f"{self.files[0]} and {len(self.files) - 1} more"
+    def files(self) -> tuple[str, ...]:
+        """Everything that is read from, each once."""
+        return tuple(dict.fromkeys([*(raster.path for raster in self.rasters), *self.headers]))
+
+    @property
+    def resampled(self) -> tuple[bool, ...]:
+        """Whether the values of a file's bands are mixed or moved; one a file."""
+        return tuple(not self.grid.same_as(raster.grid) for raster in self.rasters)
+
+    @property
+    def plain(self) -> bool:
+        """Whether stored values come through as they are: one grid, no decoding, no formula."""
+        moved = self.resampled
+        return not any(moved[s.file] or s.decode for s in self.stored) and all(b.formula is None for b in self.bands)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Of what a reader gives: the files' own where nothing is computed, else float32."""
+        if not self.plain:
+            return np.dtype(np.float32)
+        return np.result_type(*[s.dtype for s in self.stored])
+
+    @property
+    def nodata(self) -> tuple[float | None, ...]:
+        """A band; None where invalid pixels come as NaN."""
+        moved = self.resampled
+        return tuple(
+            None if band.formula or moved[s.file] or s.decode else s.nodata
+            for band, s in zip(self.bands, self._first, strict=True)
+        )
+
+    @property
+    def scaling(self) -> Affine:
+        """What a reader gives -> physical value, a line a band."""
+        lines = [
+            (1.0, 0.0) if band.formula else (s.scale, s.offset) for band, s in zip(self.bands, self._first, strict=True)
+        ]
+        return Affine(scale=tuple(scale for scale, _ in lines), offset=tuple(offset for _, offset in lines))
+
+    @property
+    def _first(self) -> list[Stored]:
+        return [self.stored[origin[0]] for origin in self.origins]
 
     def take(self, indices: Sequence[int]) -> Scene:
-        """The scene with only the bands at `indices`, in that order."""
-        chosen = list(indices)
+        """The scene with only the bands at `indices`, in that order; what they do not need is not read."""
+        origins = [self.origins[i] for i in indices]
+        kept = sorted({position for origin in origins for position in origin})
+        used = sorted({self.stored[i].file for i in kept} | {layer.file for layer in self.quality})
         return replace(
             self,
-            sources=tuple(self.sources[i] for i in chosen),
-            bands=self.bands.take(chosen),
-            nodata=tuple(self.nodata[i] for i in chosen),
-            scaling=self.scaling.take(chosen),
+            rasters=tuple(self.rasters[i] for i in used),
+            stored=tuple(replace(self.stored[i], file=used.index(self.stored[i].file)) for i in kept),
+            bands=self.bands.take(indices),
+            origins=tuple(tuple(kept.index(i) for i in origin) for origin in origins),
+            quality=tuple(replace(layer, file=used.index(layer.file)) for layer in self.quality),
         )
+
+    def compose(self, bands: BandSet) -> Scene:
+        """The scene with `bands`, which are its own by name or computed from its own.
+
+        Raises `LandmixError` for one that it lacks.
+        """
+        places = {band.name: origin for band, origin in zip(self.bands, self.origins, strict=True)}
+        needed = [band.name for band in bands.inputs if band.name not in places]
+        if needed:
+            msg = f"{self.where} has no band {', '.join(needed)}: it has {self.bands}"
+            raise LandmixError(msg)
+        origins = [
+            places[band.name] if band.formula is None else tuple(places[own.name][0] for _, own in band.formula.inputs)
+            for band in bands
+        ]
+        return replace(self, bands=bands, origins=tuple(origins)).take(range(len(bands)))
+
+    def read_as(self, inputs: Sequence[Band], nodata: Sequence[float | None]) -> Scene:
+        """The scene with its bands called like `inputs`, and with their nodata values where it has none itself."""
+        values = {origin[0]: value for origin, value in zip(self.origins, nodata, strict=True)}
+        stored = [s if s.nodata is not None else replace(s, nodata=values[i]) for i, s in enumerate(self.stored)]
+        return replace(self, bands=type(self.bands)(tuple(inputs)), stored=tuple(stored))
+
+    @property
+    def readings(self) -> dict[str, Stored]:
+        """How each input band is read, by name."""
+        found: dict[str, Stored] = {}
+        for band, origin in zip(self.bands, self.origins, strict=True):
+            names = [band.name] if band.formula is None else [own.name for _, own in band.formula.inputs]
+            found |= {name: self.stored[i] for name, i in zip(names, origin, strict=True)}
+        return found
+
+    def check_known(self) -> None:
+        """Raise `LandmixError` where physical values cannot be known or places cannot be right."""
+        if self.unknown:
+            raise LandmixError(self.unknown)
+        self.grid.check(self.where)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[SceneReader]:
         """A reader with its own handles; one a thread."""
         with contextlib.ExitStack() as stack:
             # closing, not the dataset's own context: that one must end in the thread in which it began
-            yield SceneReader(self, [stack.enter_context(contextlib.closing(self._file(path))) for path in self.files])
-
-    def _file(self, path: str) -> rasterio.DatasetReader:
-        return open_raster(path, allow_vrt=self.options.allow_vrt)
-
-
-class SceneReader:
-    """Reads windows of a scene."""
-
-    def __init__(self, scene: Scene, datasets: list[rasterio.DatasetReader]) -> None:
-        """Read `scene` through open `datasets`, one for each of its files."""
-        self.scene = scene
-        self._datasets = datasets
-
-    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Stored values (C, H, W) and whether a pixel lies inside the scene and its masks (H, W).
-
-        The window may reach outside the scene; values there are 0. Nodata values are judged by `validity`, so that
-        a caller can first choose its bands. Raises `LandmixError` where the file is damaged.
-        """
-        scene = self.scene
-        stored = np.zeros((len(scene.bands), window.height, window.width), scene.dtype)
-        inside = np.zeros((window.height, window.width), np.bool_)
-        part = window.intersect(scene.grid.window)
-        if part is None:
-            return stored, inside
-        rows, cols = part.relative_to(window).slices
-        try:
-            stored[:, rows, cols] = self._stored(part)
-            inside[rows, cols] = self._mask(part)
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot read rows {part.row} to {part.row_end} of {scene.where}: the file is damaged ({error})"
-            raise LandmixError(msg) from error
-        return stored, inside
-
-    def _stored(self, part: Window) -> NDArray[np.generic]:
-        """Bands of one file that follow each other are read at once."""
-        pieces = []
-        for position, group in groupby(self.scene.sources, key=lambda source: source[0]):
-            indexes = [index for _, index in group]
-            piece = self._datasets[position].read(indexes, window=_rasterio(part))
-            pieces.append(piece.astype(self.scene.dtype, copy=False))
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-    def _mask(self, part: Window) -> NDArray[np.bool_]:
-        mask = np.ones((part.height, part.width), np.bool_)
-        used = {position for position, _ in self.scene.sources}
-        for position in used:
-            if self.scene.masked[position]:
-                mask &= _file_mask(self._datasets[position], _rasterio(part)) > 0
-        return mask
-
-
-def _file_mask(dataset: rasterio.DatasetReader, window: RasterioWindow) -> NDArray[np.uint8]:
-    """A file's mask, 0 where masked (H, W); where it has an alpha band that one, which a nodata tag would hide."""
-    if ColorInterp.alpha in dataset.colorinterp:
-        alpha: NDArray[np.uint8] = dataset.read(dataset.colorinterp.index(ColorInterp.alpha) + 1, window=window)
-        return alpha
-    mask: NDArray[np.uint8] = dataset.dataset_mask(window=window)
-    return mask
-
-
-def validity(stored: NDArray[np.generic], nodata: Sequence[float | None]) -> NDArray[np.bool_]:
-    """Which pixels are valid in every band: no nodata value of the band, no NaN, no infinity.
-
-    `stored` is (..., C, H, W) with a nodata value or None a band; the result is (..., H, W).
-    """
-    valid = np.ones((*stored.shape[:-3], *stored.shape[-2:]), np.bool_)
-    for i, value in enumerate(nodata):
-        valid &= band_validity(stored[..., i, :, :], value)
-    return valid
-
-
-def band_validity(band: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_]:
-    """Which values of one band are valid, same shape."""
-    valid = np.isfinite(band) if band.dtype.kind == "f" else np.ones(band.shape, np.bool_)
-    if nodata is not None and not np.isnan(nodata) and _holds(band.dtype, nodata):
-        valid &= band != band.dtype.type(nodata)
-    return valid
-
-
-def _holds(dtype: np.dtype[np.generic], value: float) -> bool:
-    """Whether a data type can hold a nodata value at all (-9999 in a uint8 file marks nothing)."""
-    if dtype.kind == "f":
-        return not np.isfinite(value) or abs(value) <= float(np.finfo(np.dtype(dtype.name)).max)
-    info = np.iinfo(np.dtype(dtype.name))
-    return value == int(value) and info.min <= value <= info.max if np.isfinite(value) else False
-
-
-def open_scene(files: Sequence[str], name: str, options: ReadOptions | None = None) -> Scene:
-    """Look at the files of a scene, without reading a pixel.
-
-    Raises `LandmixError` for files that are no rasters, complex numbers, unequal grids or equal band names.
-    """
-    options = options or ReadOptions()
-    with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(open_raster(path, allow_vrt=options.allow_vrt)) for path in files]
-        return _assemble(list(files), opened, name, options)
-
-
-def _assemble(files: list[str], opened: list[rasterio.DatasetReader], name: str, options: ReadOptions) -> Scene:
-    grid = Grid.of(opened[0])
-    for path, dataset in zip(files, opened, strict=True):
-        if not grid.same_as(Grid.of(dataset)):
-            msg = f"the files of a scene must lie on one grid, but {files[0]} has {grid} and {path} {Grid.of(dataset)}"
-            raise LandmixError(msg)
-    sources = [(p, i) for p, dataset in enumerate(opened) for i in _spectral(dataset)]
-    if not sources:
-        msg = f"{files[0]} has no band but an alpha band"
-        raise LandmixError(msg)
-    return Scene(
-        name=name,
-        files=tuple(files),
-        sources=tuple(sources),
-        bands=_bands(files, opened, sources),
-        grid=grid,
-        dtype=_common_dtype(files[0], [opened[p].dtypes[i - 1] for p, i in sources]),
-        nodata=tuple(opened[p].nodatavals[i - 1] for p, i in sources),
-        scaling=_scaling([(opened[p], i) for p, i in sources], files[0], options),
-        masked=tuple(_has_mask(dataset) for dataset in opened),
-        block=_block(opened[0]),
-        options=options,
-    )
-
-
-def _spectral(dataset: rasterio.DatasetReader) -> list[int]:
-    """Band numbers without the alpha band, which is a mask."""
-    return [i for i, kind in enumerate(dataset.colorinterp, start=1) if kind != ColorInterp.alpha]
-
-
-def _has_mask(dataset: rasterio.DatasetReader) -> bool:
-    """Whether the file has a mask or alpha band beside or instead of nodata values."""
-    return ColorInterp.alpha in dataset.colorinterp or any(
-        MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums
-    )
-
-
-def _common_dtype(path: str, dtypes: list[str]) -> np.dtype[np.generic]:
-    if any("complex" in dtype for dtype in dtypes):
-        msg = f"{path} holds complex numbers; landmix classifies real ones: convert them to intensity first"
-        raise LandmixError(msg)
-    return np.result_type(*dtypes)
-
-
-def _scaling(bands: list[tuple[rasterio.DatasetReader, int]], path: str, options: ReadOptions) -> Affine:
-    if options.scale == "none":
-        return Affine.identity(len(bands))
-    try:
-        return Affine(
-            scale=tuple(float(dataset.scales[i - 1]) for dataset, i in bands),
-            offset=tuple(float(dataset.offsets[i - 1]) for dataset, i in bands),
-        )
-    except ValueError as error:
-        msg = f"the scale tags of {path} cannot be used ({error}): read stored values with scene.scale=none"
-        raise LandmixError(msg) from error
-
-
-def _block(dataset: rasterio.DatasetReader) -> int:
-    """Longest side of the file's blocks, where they are squares of a usable size; else 512."""
-    height, width = dataset.block_shapes[0]
-    return int(height) if height == width and 128 <= height <= 1024 else 512  # noqa: PLR2004
-
-
-def _bands(files: list[str], opened: list[rasterio.DatasetReader], sources: list[tuple[int, int]]) -> BandSet:
-    """Bands by their descriptions; in a scene of several files an unnamed band is called after its file."""
-    suffixes = file_suffixes(files)
-    bands: list[Band] = []
-    for position, dataset in enumerate(opened):
-        indexes = [index for p, index in sources if p == position]
-        for band in file_bands(dataset, indexes):
-            name, named = band.name, band.named
-            if len(files) > 1 and not named:
-                name = suffixes[position] if len(indexes) == 1 else f"{suffixes[position]}.{band.number}"
-                named = True
-            bands.append(replace(band, name=name, named=named, number=len(bands) + 1))
-    names = [band.name for band in bands]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        msg = f"the bands of a scene need different names, but {', '.join(doubled)} stands twice in {', '.join(files)}"
-        raise LandmixError(msg)
-    return BandSet(tuple(bands))
-
-
-def common_prefix(names: list[str]) -> str:
-    """What several file stems begin with, back to the last separator (`_`, `-`, `.` or a blank)."""
-    prefix = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter is what is wanted here
-    cut = max(prefix.rfind(mark) for mark in "_-. ")
-    return prefix[: cut + 1]
-
-
-def file_suffixes(files: list[str]) -> list[str]:
-    """What tells the files of a scene apart: their stems without what all begin with."""
-    stems = [Path(path).stem for path in files]
-    prefix = common_prefix(stems)
-    return [stem[len(prefix) :] or stem for stem in stems]
-
-
-def _rasterio(window: Window) -> RasterioWindow:
-    return RasterioWindow(window.col, window.row, window.width, window.height)
+            handles = [
+                stack.enter_context(contextlib.closing(open_raster(raster.path, allow_vrt=self.options.allow_vrt)))
+                for raster in self.rasters
+            ]
+            yield SceneReader(self, handles, stack)

@@ -16,8 +16,8 @@ from landmix.files import file_hash, is_remote, make_folder, write_json, write_t
 from landmix.geo.ground import pixel_size
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.maps import MapReader
+from landmix.geo.open import open_scene
 from landmix.geo.paths import entries
-from landmix.geo.scene import open_scene
 from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page

@@ -3,99 +3,103 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
+from landmix.core.bands import BandSet
+from landmix.core.indices import common_band
 from landmix.errors import LandmixError, UsageError
-from landmix.files import is_remote
-from landmix.geo.ground import pixel_size
-from landmix.geo.paths import entries
-from landmix.geo.scene import Scene, open_scene
+from landmix.files import is_remote, local_file, replacing
+from landmix.geo.open import open_entry
+from landmix.geo.paths import scene_entries
+from landmix.geo.survey import preview, survey
+from landmix.tasks.scenes import scene_facts, scene_text
 from landmix.tasks.tables import accuracy_table
 
 if TYPE_CHECKING:
     from landmix.bundle import Bundle
+    from landmix.core.bands import Band
+    from landmix.geo.scene import Scene
     from landmix.progress import Progress
     from landmix.tasks.settings import InspectSettings
 
 
 def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
     """Describe a model file or a scene; returns what `format=json` prints."""
-    found = entries(settings.path, "path")
+    found = scene_entries(settings.path, "path")
     if len(found) != 1:
         msg = f"path must name one model or scene, not {len(found)}"
         raise UsageError(msg)
     files = found[0].files
-    if len(files) == 1 and not is_remote(files[0]) and _is_model(files[0]):
+    if len(files) == 1 and not is_remote(files[0]) and not found[0].item and _is_model(files[0]):
+        if settings.quicklook is not None:
+            msg = f"quicklook draws scenes, but {files[0]} is a model"
+            raise UsageError(msg)
         bundle = bundles.load(files[0])
         facts, text = _model_facts(bundle), _model_text(bundle)
     else:
-        scene = open_scene(files, found[0].stem, settings.scene)
-        facts, text = _scene_facts(scene), _scene_text(scene)
+        scene = open_entry(found[0], settings.scene)
+        facts = scene_facts(
+            scene, survey(scene, progress=lambda done, all_: progress.step("look at pixels", done, all_))
+        )
+        text = scene_text(scene, facts)
+        if settings.quicklook is not None:
+            _draw(scene, facts, Path(settings.quicklook))
+            text += f"\n  quicklook: {settings.quicklook}"
     progress.say(json.dumps(facts, indent=1, ensure_ascii=False) if settings.format == "json" else text)
     return facts
 
 
 def _is_model(path: str) -> bool:
-    """Whether a file is a torch checkpoint, which is a zip archive."""
+    """Whether a file is a torch checkpoint, which is a zip archive with a pickle in it."""
+    if Path(path).is_dir():
+        return False
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path may be no local path at all
-            return file.read(4) == b"PK\x03\x04"
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise LandmixError(msg) from error
 
 
-def _scene_facts(scene: Scene) -> dict[str, Any]:
-    grid = scene.grid
-    return {
-        "kind": "scene",
-        "name": scene.name,
-        "files": list(scene.files),
-        "height": grid.height,
-        "width": grid.width,
-        "crs": None if grid.crs is None else grid.crs.to_string(),
-        "transform": list(grid.transform.to_gdal()),
-        "pixel_m": pixel_size(grid),
-        "dtype": scene.dtype.name,
-        "bands": [
-            {
-                "number": number,
-                "name": band.name,
-                "wavelength_nm": band.wavelength,
-                "width_nm": band.width,
-                "scale": scene.scaling.scale[i],
-                "offset": scene.scaling.offset[i],
-                "nodata": _json_number(scene.nodata[i]),
-            }
-            for i, (number, band) in enumerate(enumerate(scene.bands, start=1))
-        ],
-    }
+def _draw(scene: Scene, facts: dict[str, Any], target: Path) -> None:
+    """The scene in true colour, and in false colour where it has a near infrared band."""
+    if target.exists() and any(target.samefile(file) for file in map(local_file, scene.files) if file is not None):
+        msg = f"quicklook={target} would replace the scene itself"
+        raise UsageError(msg)
+    from landmix.report.quicklook import quicklook  # noqa: PLC0415 - matplotlib takes longer than the rest
 
-
-def _json_number(value: float | None) -> float | str | None:
-    """JSON has no NaN."""
-    return "nan" if value is not None and value != value else value  # noqa: PLR0124 - only NaN differs from itself
-
-
-def _scene_text(scene: Scene) -> str:
-    lines = [f"{scene.where}", f"  {scene.grid}, {scene.dtype.name}"]
-    width = max(len(band.name) for band in scene.bands)
-    lines.append(f"  {'no':>4}  {'band':{width}}  {'nm':>8}  {'scale':>10}  {'offset':>10}  nodata")
-    for row in _scene_facts(scene)["bands"]:
-        nm = "unknown" if row["wavelength_nm"] is None else f"{row['wavelength_nm']:g}"
-        nodata = "none" if row["nodata"] is None else f"{row['nodata']}"
-        lines.append(
-            f"  {row['number']:>4}  {row['name']:{width}}  {nm:>8}  {row['scale']:>10g}  {row['offset']:>10g}  {nodata}"
-        )
-    return "\n".join(lines)
+    role = scene.bands[0].role
+    red, green, blue, nir = (
+        common_band(names, scene.bands, role) for names in (("red",), ("green",), ("blue",), ("nir", "nir08"))
+    )
+    if red and green and blue:
+        wanted = {"True colour": [red, green, blue]}
+        if nir:
+            wanted["False colour: near infrared, red, green"] = [nir, red, green]
+    else:
+        first = [scene.bands[i % len(scene.bands)] for i in range(3)]
+        wanted = {f"Bands {', '.join(dict.fromkeys(band.name for band in first))}": first}
+    needed = list(dict.fromkeys(band.name for bands in wanted.values() for band in bands))
+    values, clear = preview(scene.compose(BandSet(tuple(b for b in scene.bands if b.name in needed))))
+    place = {name: i for i, name in enumerate(name for name in scene.bands.names if name in needed)}
+    panels = [(title, values[[place[band.name] for band in bands]]) for title, bands in wanted.items()]
+    caption = (
+        f"{scene.grid}; {100 * facts['share_valid']:.1f} % of the pixels valid in all bands (pale pink: not valid)"
+    )
+    with replacing(target) as temporary:
+        temporary.write_bytes(quicklook(scene.name, panels, clear, caption))
 
 
 def _model_facts(bundle: Bundle) -> dict[str, Any]:
     network = bundle.network()
     return {
         "kind": "model",
-        "bands": [{"name": b.name, "wavelength_nm": b.wavelength, "width_nm": b.width} for b in bundle.bands],
+        "bands": [_band_facts(band) for band in bundle.bands],
         "classes": [{"value": c.value, "name": c.name, "color": c.color} for c in bundle.legend],
         "margin": network.margin,
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -105,12 +109,33 @@ def _model_facts(bundle: Bundle) -> dict[str, Any]:
     }
 
 
+def _band_facts(band: Band) -> dict[str, Any]:
+    """What a model knows of a band."""
+    facts: dict[str, Any] = {
+        "name": band.name,
+        "wavelength_nm": band.wavelength,
+        "width_nm": band.width,
+        "common_name": band.common,
+        "unit": band.unit,
+    }
+    if band.formula is not None:
+        letters = {letter: own.name for letter, own in band.formula.inputs}
+        facts |= {"formula": band.formula.expression, "inputs": letters}
+    return facts
+
+
+def _units(bands: BandSet) -> str:
+    """The units that are known."""
+    units = list(dict.fromkeys(band.unit for band in bands if band.unit))
+    return f"; {', '.join(units)}" if units else ""
+
+
 def _model_text(bundle: Bundle) -> str:
     facts = _model_facts(bundle)
     seen = 2 * facts["margin"] + 1
     lines = [
         f"landmix model {facts['sha256'][:16]}: {facts['parameters']:,} parameters, sees {seen} x {seen} pixels",
-        f"  bands: {bundle.bands}",
+        f"  bands: {bundle.bands}{_units(bundle.bands)}",
         f"  classes: {', '.join(f'{c.value} {c.name}' for c in bundle.legend)}",
         f"  trained on: {', '.join(entry['name'] for entry in bundle.training.get('scenes', []))}",
     ]

@@ -15,8 +15,8 @@ from landmix.classify.prepare import plan_scene
 from landmix.classify.run import classify
 from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote, make_folder, write_json
-from landmix.geo.paths import entries
-from landmix.geo.scene import ReadOptions
+from landmix.geo.options import ReadOptions
+from landmix.geo.paths import scene_entries
 from landmix.predictor import choose_device
 from landmix.progress import Heard
 
@@ -49,7 +49,7 @@ def predict(task: PredictTask, progress: Progress) -> None:
     Raises `LandmixError` at the end if any scene failed, `UsageError` before any work where names collide.
     """
     bundle = bundles.load(task.model)
-    found = entries(task.scenes, "scenes")
+    found = scene_entries(task.scenes, "scenes")
     folder = Path(task.out_dir)
     _check_names(found, folder, task.outputs)
     settings = _settings(task)
@@ -104,10 +104,10 @@ def _settings(task: PredictTask) -> PredictSettings:
     )
 
 
-def _read_options(bundle: Bundle, task: PredictTask) -> ReadOptions:
-    """As the training scenes were read, unless the user says otherwise."""
+def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]:
+    """As the training scenes were read, unless the user says otherwise; and whether the scale is inherited so."""
     said = {key: value for key, value in asdict(task.scene).items() if value is not None}
-    return ReadOptions(**{**bundle.scene, **said})
+    return ReadOptions(**{**bundle.scene, **said}), not {"scale", "offset"} & set(said)
 
 
 def _one(
@@ -118,7 +118,8 @@ def _one(
     target = folder / f"{entry.stem}.tif"
     megapixels, status, error = None, "failed", None
     try:
-        plan = plan_scene(bundle, entry, target, settings, options=_read_options(bundle, task), progress=heard)
+        options, inherited = _read_options(bundle, task)
+        plan = plan_scene(bundle, entry, target, settings, options=options, inherited=inherited, progress=heard)
         megapixels = plan.scene.grid.window.size / 1e6
         workers = task.executor.workers or (os.cpu_count() or 1)
         status = classify(plan, bundle, workers=workers, overwrite=task.overwrite, progress=heard)

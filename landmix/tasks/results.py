@@ -14,7 +14,9 @@ import yaml
 
 from landmix.accuracy.confusion import Confusion
 from landmix.bundle import Bundle
+from landmix.core.scaling import Affine
 from landmix.files import file_hash
+from landmix.geo.products.definition import as_data
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
 from landmix.tasks.tables import accuracy_table, share
@@ -94,16 +96,21 @@ class Results:
         """The content of `model.ckpt`."""
         samples, fitted = self.data.samples, self.fitted
         channels = fitted.channels.tolist()
+        bands = samples.bands.take(channels)
+        readings = [scene.readings for scene in self.data.training.scenes]
+        inputs = [readings[0][band.name] for band in bands.inputs]
+        options = asdict(self.settings.scene)
         return Bundle(
             net=fitted.network.spec,
-            bands=samples.bands.take(channels),
-            band_count=self.data.band_count,
-            nodata=tuple(_first([values[i] for values in samples.nodata]) for i in channels),
+            bands=bands,
+            band_count=self.data.training.band_count,
+            nodata=tuple(_first([read[band.name].nodata for read in readings]) for band in bands.inputs),
             normalise=fitted.normalise,
-            scaling=samples.scalings[0].take(channels),
+            scaling=Affine(scale=tuple(s.scale for s in inputs), offset=tuple(s.offset for s in inputs)),
+            decode=tuple(s.decode for s in inputs),
             legend=self.data.learnt,
             weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
-            scene=asdict(self.settings.scene),
+            scene={**options, "product": as_data(options["product"])},
             training=self._training(),
             accuracy=self.metrics,
         )

@@ -9,7 +9,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from landmix.geo.scene import ReadOptions
+from landmix.core.matching import How  # noqa: TC001 - the settings are checked by their hints
+from landmix.geo.options import ReadOptions
+from landmix.geo.resample import Kernel  # noqa: TC001
 from landmix.nn.spec import EncoderSpec, HeadSpec
 from landmix.training.settings import Augmentation, OptimSettings, SplitSettings
 
@@ -37,6 +39,7 @@ class DataSettings:
     ignore: list[str | int] | str | int | None = None
     pairing: Literal["stem", "order"] = "stem"
     bands: list[str | int] | None = None
+    features: list[str] | None = None
     balance: Literal["none", "quarter", "sqrt", "full"] = "quarter"
     cell: int = 1
     memory_gb: float = 4.0
@@ -124,7 +127,14 @@ class TrainSettings:
 class ReadOverrides:
     """`scene.*` of predict; None: as the training scenes were read."""
 
-    scale: Literal["auto", "tiff", "none"] | None = None
+    product: str | dict[str, Any] | None = None
+    scale: Literal["auto", "stac", "tiff", "none"] | float | None = None
+    offset: float | None = None
+    resolution: float | str | None = None
+    resampling: Kernel | None = None
+    quality: Literal["clear", "all"] | list[str | int] | None = None
+    quality_dilate: int | None = None
+    match: How | None = None
     allow_vrt: bool | None = None
 
 
@@ -198,6 +208,7 @@ class InspectSettings:
     path: Any
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     format: Literal["table", "json"] = "table"
+    quicklook: str | None = None
     progress: Literal["auto", "rich", "json", "off"] = "auto"
 
 

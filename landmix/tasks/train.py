@@ -24,7 +24,7 @@ from landmix.tasks.results import Results
 from landmix.training.fit import FitSettings, Fitted, fit
 from landmix.training.folder import RunFolder
 from landmix.training.loggers import check_logger, make_logger
-from landmix.training.prepare import Part, Prepared, Source, choose_bands, open_part, prepare
+from landmix.training.prepare import Part, Prepared, Source, open_part, prepare
 from landmix.training.processes import Processes, join
 from landmix.training.split import default_side, stopping_part
 
@@ -50,10 +50,10 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     if processes.from_first(lambda: folder.finished(config, resume=resume, overwrite=overwrite)):
         progress.say(f"{folder.model} is finished already")
         return _known_figure(folder)
-    training, validation, band_count = open_parts(settings, progress)
+    training, validation = open_parts(settings, progress)
     with folder.claimed() if processes.first else contextlib.nullcontext():
         run = Run(settings, folder, device, processes, progress)
-        run.prepare(training, validation, band_count)
+        run.prepare(training, validation)
         processes.from_first(lambda: folder.begin(config, _hashes(training, validation), resume=resume))
         results = run.fit_all()
         if not processes.first:
@@ -73,19 +73,20 @@ def _known_figure(folder: RunFolder) -> float | None:
     return None if figure is None else float(figure)
 
 
-def open_parts(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | None, int]:
-    """Scenes and labels of both parts, and how many bands the training files have."""
+def open_parts(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | None]:
+    """Scenes and labels of both parts."""
     data = settings.data
     labels = LabelSettings(
         field=data.field, layer=data.layer, legend=data.legend, ignore=data.ignored, pairing=data.pairing
     )
-    every = open_part(Source(scenes=data.scenes, labels=data.labels, key="data"), settings.scene, labels, progress)
-    training = choose_bands(every, data.bands)
+    source = Source(scenes=data.scenes, labels=data.labels, key="data")
+    features = data.features or []
+    training = open_part(source, settings.scene, labels, progress, wanted=data.bands, features=features)
     validation = None
     if data.validation.scenes is not None:
         own = Source(scenes=data.validation.scenes, labels=data.validation.labels, key="data.validation")
-        validation = open_part(own, settings.scene, labels, progress, like=training.scenes[0])
-    return training, validation, len(every.scenes[0].bands)
+        validation = open_part(own, settings.scene, labels, progress, like=training)
+    return training, validation
 
 
 class Run:
@@ -98,7 +99,7 @@ class Run:
         self.processes, self.progress = processes, progress
         self.data: Prepared
 
-    def prepare(self, training: Part, validation: Part | None, band_count: int) -> None:
+    def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
         settings = self.settings
         net = NetSpec(in_channels=1, classes=1, **_net(settings))
@@ -113,7 +114,6 @@ class Run:
             memory=int(settings.data.memory_gb * 2**30),
             cache=self.folder.work / f"samples-{self.processes.rank}",
             seed=settings.seed,
-            band_count=band_count,
             progress=self.progress,
             once=self.processes.from_first,
         )

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landmix.core.bands import BandSet
+from landmix.core.indices import features as index_bands
 from landmix.errors import LandmixError, UsageError
+from landmix.geo.fitting import fit_to
 from landmix.geo.ground import pixel_size, plane
-from landmix.geo.paths import Entry, entries
-from landmix.geo.scene import ReadOptions, Scene, open_scene
+from landmix.geo.open import open_entry
+from landmix.geo.paths import Entry, entries, scene_entries
 from landmix.labelling import (
     Classes,
     LabelledScenes,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from landmix.core.legend import Legend
+    from landmix.geo.options import ReadOptions
+    from landmix.geo.scene import Scene
     from landmix.progress import Progress
     from landmix.training.settings import SplitSettings
 
@@ -50,6 +55,8 @@ class Part:
     labelled: LabelledScenes
     files: tuple[str, ...]
     """Scene files, for provenance."""
+    band_count: int
+    """Bands of the first scene's files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +72,6 @@ class Prepared:
     split: Split
     training: Part
     own_validation: Part | None
-    band_count: int
-    """Bands of the first scene's files."""
     pixel: tuple[float, float]
     """Height and width of a pixel of the first scene in metres; 1 without georeference."""
     left_out: tuple[str, ...]
@@ -79,26 +84,50 @@ class Prepared:
 
 
 def open_part(
-    source: Source, options: ReadOptions, settings: LabelSettings, progress: Progress, like: Scene | None = None
+    source: Source,
+    options: ReadOptions,
+    settings: LabelSettings,
+    progress: Progress,
+    *,
+    wanted: Sequence[str | int] | None = None,
+    features: Sequence[str] = (),
+    like: Part | None = None,
 ) -> Part:
-    """Open the scenes of a part, bring their bands into one order (that of the first, or of `like`), place labels."""
-    named = entries(source.scenes, f"{source.key}.scenes")
-    scenes = [open_scene(entry.files, entry.stem, options) for entry in named]
-    first = like or scenes[0]
-    matched = [scene if scene is first else _like(scene, first, progress) for scene in scenes]
+    """Open the scenes of a part, bring their bands into one order, place labels.
+
+    The bands are those of the first scene that the user `wanted` (None: all) and its spectral indices `features`; or
+    those of the part `like`.
+    """
+    named = scene_entries(source.scenes, f"{source.key}.scenes")
+    scenes = [open_entry(entry, options) for entry in named]
+    for scene in scenes:
+        scene.check_known()
+    bands = like.scenes[0].bands if like else _choose_bands(scenes[0], wanted, features)
+    band_count = like.band_count if like else len(scenes[0].bands)
+    matched = [
+        scene.compose(bands)
+        if scene is scenes[0] and like is None
+        else fit_to(scene, bands, trained_count=band_count, warn=progress.warn, say=progress.say)
+        for scene in scenes
+    ]
     return Part(
         scenes=tuple(matched),
         labelled=_label(named, matched, source, settings, progress),
-        files=tuple(path for scene in matched for path in scene.files),
+        files=tuple(dict.fromkeys(path for scene in matched for path in scene.files)),
+        band_count=band_count,
     )
 
 
-def _like(scene: Scene, first: Scene, progress: Progress) -> Scene:
-    """The scene with the bands of the first one, in its order."""
-    match = scene.bands.match(first.bands, scene.where, trained_count=len(first.bands))
-    if match.by_position and len(first.bands) > 1:
-        progress.say(f"{scene.where} names no bands: they are taken by position")
-    return replace(scene.take(match.indices), bands=first.bands)
+def _choose_bands(first: Scene, wanted: Sequence[str | int] | None, features: Sequence[str]) -> BandSet:
+    """The bands that the user asks for, and spectral indices behind them."""
+    if wanted is None and first.missing:
+        msg = (
+            f"{first.where} lacks {', '.join(first.missing)} of {first.product}: complete it, or choose the bands that"
+            " are there with data.bands"
+        )
+        raise LandmixError(msg)
+    chosen = first.bands if wanted is None else first.bands.take(first.bands.select(wanted, first.where))
+    return BandSet((*chosen, *index_bands(features, first.bands, first.where)))
 
 
 def _label(
@@ -117,15 +146,6 @@ def _label(
     return label_scenes(scenes, files, settings, progress)
 
 
-def choose_bands(part: Part, wanted: Sequence[str | int] | None) -> Part:
-    """Only the bands that the user asks for."""
-    if wanted is None:
-        return part
-    first = part.scenes[0]
-    indices = first.bands.select(wanted, first.where)
-    return replace(part, scenes=tuple(scene.take(indices) for scene in part.scenes))
-
-
 def prepare(
     training: Part,
     own_validation: Part | None,
@@ -137,7 +157,6 @@ def prepare(
     memory: int,
     cache: Path,
     seed: int,
-    band_count: int,
     progress: Progress,
     once: Callable[[Callable[[], Split]], Split] = lambda make: make(),
 ) -> Prepared:
@@ -180,7 +199,6 @@ def prepare(
         pixel=pixel_size(scenes[0].grid) or (1.0, 1.0),
         training=training,
         own_validation=own_validation,
-        band_count=band_count,
         left_out=tuple(scenes[0].bands[i].name for i in empty),
     )
 

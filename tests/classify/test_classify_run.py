@@ -281,7 +281,7 @@ def test_the_training_nodata_serves_scenes_without_any(tmp_path: Path) -> None:
         file.nodata = None
     bundle = model(nodata=(0.0, None))
     plan = plan_of(bundle, source, tmp_path / "map.tif")
-    assert plan.nodata == (0.0, None)
+    assert plan.scene.nodata == (0.0, None)
     classify(plan, bundle, workers=1, overwrite=False, progress=Silent())
     np.testing.assert_array_equal(read(plan.target)[0] == 0, scene_values()[1] == 0)
 
@@ -292,7 +292,7 @@ def test_bands_by_position_are_a_warning(tmp_path: Path) -> None:
         file.descriptions = (None, None)
     silent = Silent()
     plan = plan_of(model(), source, tmp_path / "map.tif", silent)
-    assert [number for _, number in plan.scene.sources] == [2, 1]
+    assert [plan.scene.stored[i].number for (i,) in plan.scene.origins] == [2, 1]
     assert "by position" in silent.warnings[0]
 
 

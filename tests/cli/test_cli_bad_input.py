@@ -303,9 +303,11 @@ def test_nameless_scene_with_another_number_of_bands(inside_tmp: Path) -> None:
     refused(predict(scene), 1, "s.tif", "3", "4")
 
 
-def test_scene_of_unequal_grids(inside_tmp: Path) -> None:
+def test_scene_of_files_that_do_not_overlap(inside_tmp: Path) -> None:
     write_scene(inside_tmp / "a.tif", reflectance()[:2], names=BANDS[:2], wavelengths=None, scaled=False)
-    write_scene(inside_tmp / "b.tif", reflectance()[2:, :50], names=BANDS[2:], wavelengths=None, scaled=False)
+    write_scene(inside_tmp / "b.tif", reflectance()[2:], names=BANDS[2:], wavelengths=None, scaled=False)
+    with rasterio.open(inside_tmp / "b.tif", "r+") as file:
+        file.transform = file.transform.translation(1e5, 0) @ file.transform
     done = ended_inside("inspect", "path=[[a.tif,b.tif]]")
     refused(done, 1, "a.tif", "b.tif")
 

@@ -12,7 +12,7 @@ from affine import Affine as Transform
 
 from landmix.core.window import Window
 from landmix.geo.grid import Grid
-from landmix.geo.scene import validity
+from landmix.geo.validity import validity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,9 @@ import pytest
 from geo_files import coordinates, read_all, write_tif
 
 from landmix.errors import LandmixError
+from landmix.geo.open import open_scene
 from landmix.geo.opening import open_raster, raster_driver
-from landmix.geo.scene import ReadOptions, open_scene
+from landmix.geo.options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landmix.errors import LandmixError, UsageError
+from landmix.geo.open import open_scene
 from landmix.geo.paths import Entry, entries, safe_name
-from landmix.geo.scene import open_scene
 
 ODD = [
     "with space.tif",

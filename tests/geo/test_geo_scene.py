@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 
 from landmix.errors import LandmixError
-from landmix.geo.scene import ReadOptions, band_validity, open_scene, validity
+from landmix.geo.open import open_scene
+from landmix.geo.options import ReadOptions
+from landmix.geo.validity import band_validity, validity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,20 +68,18 @@ def test_take_reads_only_the_chosen_bands_in_the_wanted_order(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("shape", "transform", "crs"),
     [
-        ((4, 6), NORTH_UP, "EPSG:32633"),
         ((4, 5), NORTH_UP, "EPSG:32632"),
-        ((4, 5), NORTH_UP @ NORTH_UP.translation(0.01, 0), "EPSG:32633"),
-        ((4, 5), NORTH_UP @ NORTH_UP.scale(1.001), "EPSG:32633"),
         ((4, 5), SOUTH_UP, "EPSG:32633"),
+        ((4, 5), NORTH_UP @ NORTH_UP.translation(5, 0), "EPSG:32633"),
         ((4, 5), NORTH_UP, None),
     ],
 )
-def test_unequal_grids_are_refused_and_both_are_shown(
+def test_grids_that_do_not_meet_are_refused_and_both_are_shown(
     tmp_path: Path, shape: tuple[int, int], transform: Transform, crs: str | None
 ) -> None:
     a = write_tif(tmp_path / "a.tif", coordinates(1, 4, 5))
     b = write_tif(tmp_path / "b.tif", coordinates(1, *shape), transform=transform, crs=crs)
-    with pytest.raises(LandmixError, match=r"one grid, but .*a\.tif has 4 x 5 .*b\.tif \d x \d"):
+    with pytest.raises(LandmixError, match=r"but .*a\.tif \(4 x 5 .*b\.tif \(\d x \d"):
         open_scene([a, b], "s")
 
 
@@ -220,7 +220,7 @@ def test_a_mask_of_the_file_is_respected(tmp_path: Path, *, internal: bool) -> N
         file.write_mask(mask)
     assert (tmp_path / "a.tif.msk").exists() is not internal
     scene = open_scene([path], "a")
-    assert scene.masked == (True,)
+    assert tuple(raster.masked for raster in scene.rasters) == (True,)
     np.testing.assert_array_equal(read_all(scene)[1], mask > 0)
     with scene.open() as reader:
         _, inside = reader.read(window(2, 6, 30, 4))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from geo_files import coordinates, read_all, write_tif
 
+from landmix.geo.assemble import file_suffixes
+from landmix.geo.open import open_scene
 from landmix.geo.paths import entries
-from landmix.geo.scene import file_suffixes, open_scene
 
 if TYPE_CHECKING:
     from pathlib import Path

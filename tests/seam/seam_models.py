@@ -13,7 +13,7 @@ from landmix.bundle import Bundle
 from landmix.core.bands import Band, BandSet
 from landmix.core.legend import Legend, LegendClass
 from landmix.core.scaling import Affine
-from landmix.geo.scene import Scene, open_scene
+from landmix.geo.open import open_scene
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 from landmix.samples import Labelled
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from landmix.geo.scene import Scene
 
 torch.set_num_threads(1)
 

@@ -4,7 +4,7 @@ import io
 import os
 import pickle
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from landmix.bundle import Bundle, load, save
 from landmix.core.bands import Band, BandSet
 from landmix.core.scaling import Affine
 from landmix.errors import LandmixError
+from landmix.geo.options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ def full() -> Bundle:
         band_count=4,
         nodata=(None, -9999.0),
         normalise=Affine(scale=(0.1, 1 / 3), offset=(-0.7, 1e-9)),
-        scene={"scale": "none", "allow_vrt": False},
+        scene=asdict(ReadOptions(scale="none", product="hls_l30", offset=-0.1, quality=["snow"])),
         training={"labels": [{"sha256": "ab"}], "seed": 3},
         accuracy={"kappa": None},
     )
@@ -41,7 +42,19 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     bundle = replace(full(), bands=BandSet(bands))
     save(bundle, tmp_path / "model ü.pt")
     found = load(tmp_path / "model ü.pt")
-    names = ("net", "bands", "band_count", "nodata", "normalise", "scaling", "legend", "scene", "training", "accuracy")
+    names = (
+        "net",
+        "bands",
+        "band_count",
+        "nodata",
+        "normalise",
+        "scaling",
+        "legend",
+        "scene",
+        "training",
+        "accuracy",
+        "decode",
+    )
     for name in names:
         assert getattr(found, name) == getattr(bundle, name), name
     assert found.digest == bundle.digest

@@ -12,11 +12,11 @@ from landmix.core.bands import Band, BandSet
 from landmix.core.legend import Legend
 from landmix.errors import LandmixError, UsageError
 from landmix.geo.labels import LabelPixels
+from landmix.geo.options import ReadOptions
 from landmix.geo.pam import pam_path, pam_xml
-from landmix.geo.scene import ReadOptions
 from landmix.labelling import LabelledScenes, LabelSettings, classes_beside, classes_of, label_scenes
 from landmix.progress import Silent
-from landmix.training.prepare import Part, Source, choose_bands, open_part, prepare
+from landmix.training.prepare import Part, Source, open_part, prepare
 from landmix.training.settings import SplitSettings
 
 if TYPE_CHECKING:
@@ -187,15 +187,20 @@ def source(scene: Any, labels: Any = None) -> Source:
     return Source(scenes=scene, labels=labels, key="data")
 
 
-def opened(scene: Any, labels: Any, **settings: Any) -> Part:
-    return open_part(source(scene, labels), ReadOptions(), LabelSettings(**settings), Silent())
+def opened(scene: Any, labels: Any, wanted: list[str | int] | None = None, **settings: Any) -> Part:
+    return open_part(source(scene, labels), ReadOptions(), LabelSettings(**settings), Silent(), wanted=wanted)
+
+
+def numbers(part: Part) -> list[list[int]]:
+    """The number in its file of each band, for each scene."""
+    return [[scene.stored[i].number for (i,) in scene.origins] for scene in part.scenes]
 
 
 def prepared(tmp_path: Path, part: Part, own: Part | None = None, margin: int = 0, **split: Any) -> Any:
     return prepare(
         part, own, legend_file=None, split=SplitSettings(**split), margin=margin, side=1, memory=2**30,
         cache=tmp_path / "c",
-        seed=0, band_count=2, progress=Silent(),
+        seed=0, progress=Silent(),
     )  # fmt: skip
 
 
@@ -222,12 +227,12 @@ def test_scenes_get_the_band_order_of_the_first(tmp_path: Path) -> None:
     scenes(tmp_path, "a", "b")
     with rasterio.open(tmp_path / "b.tif", "r+") as file:
         file.descriptions = ("band 1", "band 0")
-    part = opened(str(tmp_path / "?.tif"), label_file(tmp_path / "l" / "x.tif", VALUES))
+    labels = label_file(tmp_path / "l" / "x.tif", VALUES)
+    part = opened(str(tmp_path / "?.tif"), labels)
     assert [scene.bands.names for scene in part.scenes] == [("band 0", "band 1")] * 2
-    assert part.scenes[1].sources == ((0, 2), (0, 1))
-    chosen = choose_bands(part, ["band 1"])
-    assert [scene.sources for scene in chosen.scenes] == [((0, 2),), ((0, 1),)]
-    assert choose_bands(part, None) is part
+    assert numbers(part) == [[1, 2], [2, 1]]
+    chosen = opened(str(tmp_path / "?.tif"), labels, wanted=["band 1"])
+    assert numbers(chosen) == [[2], [1]]
 
 
 def test_everything_fits_together(tmp_path: Path) -> None:

@@ -1,0 +1,197 @@
+"""Spectral indices: extra bands that are computed from others by a short formula."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landmix.core.bands import Band, BandSet, Formula
+from landmix.errors import LandmixError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+LETTERS = {
+    "A": ("coastal",),
+    "B": ("blue",),
+    "G": ("green",),
+    "R": ("red",),
+    "RE1": ("rededge071", "rededge"),
+    "RE2": ("rededge075",),
+    "RE3": ("rededge078",),
+    "N": ("nir", "nir08"),
+    "N2": ("nir08", "nir"),
+    "S1": ("swir16",),
+    "S2": ("swir22",),
+}
+"""What formulas call a band, and its STAC common names, the preferred one first."""
+
+INDICES = {
+    "ndvi": "(N - R) / (N + R)",
+    "gndvi": "(N - G) / (N + G)",
+    "bndvi": "(N - B) / (N + B)",
+    "ndre": "(N - RE1) / (N + RE1)",
+    "ndrei": "(N - RE1) / (N + RE1)",
+    "cig": "N / G - 1",
+    "cire": "N / RE1 - 1",
+    "evi": "2.5 * (N - R) / (N + 6 * R - 7.5 * B + 1)",
+    "evi2": "2.5 * (N - R) / (N + 2.4 * R + 1)",
+    "savi": "1.5 * (N - R) / (N + R + 0.5)",
+    "osavi": "(N - R) / (N + R + 0.16)",
+    "msavi": "0.5 * (2 * N + 1 - ((2 * N + 1) ** 2 - 8 * (N - R)) ** 0.5)",
+    "sr": "N / R",
+    "vari": "(G - R) / (G + R - B)",
+    "ndwi": "(G - N) / (G + N)",
+    "mndwi": "(G - S1) / (G + S1)",
+    "ndmi": "(N - S1) / (N + S1)",
+    "ndii": "(N - S1) / (N + S1)",
+    "msi": "S1 / N",
+    "aweish": "B + 2.5 * G - 1.5 * (N + S1) - 0.25 * S2",
+    "ndti": "(R - G) / (R + G)",
+    "nbr": "(N - S2) / (N + S2)",
+    "nbr2": "(S1 - S2) / (S1 + S2)",
+    "bai": "1 / ((0.1 - R) ** 2 + (0.06 - N) ** 2)",
+    "ndbi": "(S1 - N) / (S1 + N)",
+    "ui": "(S2 - N) / (S2 + N)",
+    "bi": "((S1 + R) - (N + B)) / ((S1 + R) + (N + B))",
+    "ndsi": "(G - S1) / (G + S1)",
+    "ndsii": "(G - N) / (G + N)",
+}
+"""Standard names and formulas; values of reflectance. As the public list "Awesome Spectral Indices" has them."""
+
+# STAC's own ranges of wavelengths in nm; narrower ones stand first.
+_RANGES = {
+    "coastal": (400, 450),
+    "blue": (450, 515),
+    "green": (515, 600),
+    "red": (620, 690),
+    "rededge071": (690, 720),
+    "rededge075": (720, 760),
+    "rededge078": (760, 795),
+    "nir": (795, 855),
+    "nir08": (855, 895),
+    "swir16": (1550, 1750),
+    "swir22": (2080, 2350),
+}
+
+
+def features(names: Sequence[str], bands: BandSet, where: str) -> list[Band]:
+    """The spectral indices `names` of a scene's bands; in a scene of several roles one for each role.
+
+    Raises `LandmixError` for a name that is not known, and for a band that `where` lacks.
+    """
+    roles = list(dict.fromkeys(band.role for band in bands))
+    return [_feature(name, bands, role, where) for role in roles for name in names]
+
+
+def _feature(name: str, bands: BandSet, role: str, where: str) -> Band:
+    expression = INDICES.get(name.casefold())
+    if expression is None:
+        near = difflib.get_close_matches(name.casefold(), INDICES, 3, 0.4)
+        msg = f"data.features knows no index '{name}'{_hint(near)}; it knows {', '.join(INDICES)}"
+        raise LandmixError(msg)
+    inputs = tuple((letter, _find(letter, bands, role, name, where)) for letter in sorted(_letters(expression)))
+    own = f"{role}.{name.casefold()}".removeprefix(".")
+    if own in bands.names:
+        msg = f"data.features would add {own}, but {where} has a band of that name"
+        raise LandmixError(msg)
+    return Band(name=own, role=role, unit="index", formula=Formula(expression=expression, inputs=inputs))
+
+
+def _hint(near: list[str]) -> str:
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _find(letter: str, bands: BandSet, role: str, name: str, where: str) -> Band:
+    """The band that a letter means."""
+    found = common_band(LETTERS[letter], bands, role)
+    if found is not None:
+        return found
+    msg = f"the index {name} needs a {LETTERS[letter][0]} band, but none of {where} is known as one: it has {bands}"
+    raise LandmixError(msg)
+
+
+def common_band(wanted: Sequence[str], bands: BandSet, role: str = "") -> Band | None:
+    """The band of a role that has one of the common names `wanted`, the first ones preferred.
+
+    By common name, by a name that is a common one, or by wavelength; None if there is none.
+    """
+    own = [band for band in bands if band.role == role and band.formula is None]
+    for common in wanted:
+        for band in own:
+            if common in (band.common, band.name.removeprefix(f"{role}.").casefold()):
+                return band
+    for common in wanted:
+        low, high = _RANGES.get(common, (0, 0))
+        inside = [band for band in own if band.wavelength is not None and low <= band.wavelength < high]
+        if inside:
+            middle = (low + high) / 2
+            return min(inside, key=lambda band: abs((band.wavelength or 0) - middle))
+    return None
+
+
+def compute(expression: str, values: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The value of a formula, float32; NaN where it is not defined (0 / 0, or anything infinite).
+
+    `values` are physical values of one shape by letter. Raises `ValueError` for anything but arithmetic.
+    """
+    with np.errstate(all="ignore"):
+        result = np.asarray(_value(_parsed(expression), values), np.float32)
+    return np.where(np.isfinite(result), result, np.float32(np.nan))
+
+
+@cache
+def _parsed(expression: str) -> ast.expr:
+    """The syntax tree of a formula: only + - * / **, numbers and letters."""
+    try:
+        tree = ast.parse(expression, mode="eval").body if len(expression) < 500 else None  # noqa: PLR2004
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    allowed = (ast.BinOp, ast.UnaryOp, ast.Name, ast.Load, ast.operator, ast.USub)
+    for node in ast.walk(tree) if tree is not None else [None]:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and abs(node.value) < 1e6:  # noqa: PLR2004
+            continue
+        if not isinstance(node, allowed) or (isinstance(node, ast.operator) and type(node) not in _OPERATORS):
+            msg = f"a formula is arithmetic over bands, not {expression[:80]!r}"
+            raise ValueError(msg)
+    assert tree is not None  # noqa: S101 - the loop raised
+    return tree
+
+
+def _letters(expression: str) -> set[str]:
+    return {node.id for node in ast.walk(_parsed(expression)) if isinstance(node, ast.Name)}
+
+
+def check(formula: Formula) -> None:
+    """Raise `ValueError` where a formula is no arithmetic, or needs a letter that it does not explain."""
+    missing = _letters(formula.expression) - {letter for letter, _ in formula.inputs}
+    if missing:
+        msg = f"the formula {formula.expression} does not say what {', '.join(sorted(missing))} is"
+        raise ValueError(msg)
+
+
+_OPERATORS = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.true_divide,
+    ast.Pow: np.power,
+}
+
+
+def _value(node: ast.AST, values: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | np.float32:
+    if isinstance(node, ast.Constant):
+        return np.float32(node.value)  # type: ignore[arg-type]  # `_parsed` let only numbers through
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    if isinstance(node, ast.UnaryOp):
+        return -_value(node.operand, values)
+    assert isinstance(node, ast.BinOp)  # noqa: S101 - `_parsed` let nothing else through
+    result: NDArray[np.float32] = _OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values))
+    return result

@@ -1,0 +1,99 @@
+"""How the bands of a model are found in a scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from landmix.errors import LandmixError
+
+if TYPE_CHECKING:
+    from landmix.core.bands import Band, BandSet
+
+How = Literal["auto", "name", "wavelength", "position"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Where the bands of a model lie in a scene."""
+
+    indices: tuple[int, ...]
+    """Scene band index for each model band, in the model's order."""
+    how: tuple[str, ...]
+    """What each was found by: `name`, `common name`, `wavelength` or `position`."""
+
+    @property
+    def by_position(self) -> bool:
+        """True where neither names nor wavelengths could confirm it: worth a warning."""
+        return "position" in self.how
+
+    def table(self, scene: BandSet, wanted: BandSet) -> str | None:
+        """A line a band that says what was matched to what; None where all bear the same name."""
+        if set(self.how) == {"name"}:
+            return None
+        rows = [(str(band), str(scene[i]), how) for band, i, how in zip(wanted, self.indices, self.how, strict=True)]
+        width = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        return "\n".join(f"  {a:{width[0]}}  <-  {b:{width[1]}}  by {how}" for a, b, how in rows)
+
+
+def match(scene: BandSet, wanted: BandSet, where: str, *, trained_count: int, how: How = "auto") -> Match:
+    """Find the bands of a model (`wanted`) among those of a scene, which messages call `where`.
+
+    `auto`: by name where the wavelengths, if both are known, agree; then by common name and by wavelength; by
+    position only where the scene names no bands and has `trained_count` of them, as many as the training scene had.
+    `name`, `wavelength` and `position` do only that. Bands of a role are found among those of the same role. Raises
+    `LandmixError` for a band that is missing, for a name whose wavelengths differ, and for one band that fits two.
+    """
+    nothing_known = not any(band.named or band.wavelength is not None for band in scene)
+    if how == "position" or (how == "auto" and nothing_known):
+        return _by_position(scene, wanted, where, trained_count)
+    indices: list[int] = []
+    ways: list[str] = []
+    for band in wanted:
+        index, way = _find(scene, band, where, how)
+        if index in indices:
+            other = wanted[indices.index(index)]
+            msg = f"the model's bands {other} and {band} both fit {scene[index]} of {where}"
+            raise LandmixError(msg)
+        indices.append(index)
+        ways.append(way)
+    return Match(indices=tuple(indices), how=tuple(ways))
+
+
+def _find(scene: BandSet, band: Band, where: str, how: How) -> tuple[int, str]:
+    """The index of one band and what it was found by."""
+    conflict = None
+    if how != "wavelength":
+        same = [i for i, own in enumerate(scene) if own.named and own.name.casefold() == band.name.casefold()]
+        agreeing = [i for i in same if scene[i].near(band) is not False] if band.named else []
+        if agreeing:
+            return agreeing[0], "name"
+        conflict = same[0] if same and band.named else None
+        common = [i for i, own in enumerate(scene) if _same_common(own, band)]
+        if common:
+            return common[0], "common name"
+    if conflict is not None:
+        msg = (
+            f"band names must mean the same wavelengths, but {band} of the model is {scene[conflict]} in {where}:"
+            " is this another sensor? scene.match=wavelength goes by wavelength alone"
+        )
+        raise LandmixError(msg)
+    nearest = None if how == "name" else scene.nearest(band)
+    if nearest is None:
+        msg = f"the model needs band {band}, but {where} has {scene}"
+        raise LandmixError(msg)
+    return nearest, "wavelength"
+
+
+def _same_common(own: Band, band: Band) -> bool:
+    """Whether both have the same common name in the same role, and wavelengths that do not contradict it."""
+    same = own.common is not None and own.common == band.common and own.role == band.role
+    return same and own.near(band) is not False
+
+
+def _by_position(scene: BandSet, wanted: BandSet, where: str, trained_count: int) -> Match:
+    if len(scene) != trained_count:
+        named = "names no bands and has" if not any(band.named for band in scene) else "has"
+        msg = f"the model needs {wanted}, but {where} {named} {len(scene)} where the training scene had {trained_count}"
+        raise LandmixError(msg)
+    return Match(indices=tuple(band.number - 1 for band in wanted), how=("position",) * len(wanted))

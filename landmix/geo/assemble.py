@@ -1,0 +1,287 @@
+"""From deliveries to a scene: open the files, settle what their numbers mean, choose the grid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.enums import ColorInterp, MaskFlags
+
+from landmix.core.bands import BandSet
+from landmix.core.scaling import Affine
+from landmix.errors import LandmixError
+from landmix.geo import remote
+from landmix.geo.delivery import DeliveredBand, Delivery, Said
+from landmix.geo.grid import Grid
+from landmix.geo.grids import choose_grid
+from landmix.geo.metadata import file_bands
+from landmix.geo.opening import open_raster
+from landmix.geo.scene import QualityLayer, Scene, SceneFile, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import rasterio
+
+    from landmix.core.bands import Band
+    from landmix.geo.options import ReadOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One acquisition, its files looked at."""
+
+    delivery: Delivery
+    rasters: tuple[SceneFile, ...]
+    stored: tuple[Stored, ...]
+    bands: tuple[Band, ...]
+    quality: QualityLayer | None
+    block: int
+    unknown: str | None
+
+
+def assemble(
+    deliveries: Sequence[tuple[str, Delivery]], name: str, options: ReadOptions, *, inherited: bool = False
+) -> Scene:
+    """Make one scene of acquisitions with their roles (one without a role: `""`), without reading a pixel.
+
+    `inherited`: the scale and offset in `options` are those of the training scenes, so they count only where this
+    scene says nothing itself. Raises `LandmixError` for files that are no rasters, complex numbers, equal band names,
+    grids that cannot be brought together, and sources that contradict each other.
+    """
+    parts = [_look(role, delivery, options, inherited=inherited) for role, delivery in deliveries]
+    rasters: list[SceneFile] = []
+    stored: list[Stored] = []
+    bands: list[Band] = []
+    quality: list[QualityLayer] = []
+    for part in parts:
+        shift = len(rasters)
+        rasters += part.rasters
+        stored += [replace(s, file=s.file + shift) for s in part.stored]
+        bands += part.bands
+        if part.quality:
+            quality.append(replace(part.quality, file=part.quality.file + shift))
+    numbered = BandSet(tuple(replace(band, number=i) for i, band in enumerate(bands, start=1)))
+    first = parts[0]
+    reference = first.delivery.reference
+    role = deliveries[0][0]
+    return Scene(
+        name=name,
+        where=", ".join(part.delivery.where for part in parts[:3]),
+        rasters=tuple(rasters),
+        stored=tuple(stored),
+        bands=numbered,
+        origins=tuple((i,) for i in range(len(stored))),
+        grid=choose_grid(
+            numbered,
+            [rasters[s.file] for s in stored],
+            [rasters[layer.file] for layer in quality],
+            options.resolution,
+            f"{role}.{reference}".removeprefix(".") if reference else None,
+        ),
+        quality=tuple(quality),
+        block=first.block,
+        options=options,
+        headers=tuple(path for part in parts for path in part.delivery.headers),
+        missing=tuple(f"{r}.{b}".removeprefix(".") for r, delivery in deliveries for b in delivery.missing),
+        unknown=next((part.unknown for part in parts if part.unknown), None),
+        product=" + ".join(part.delivery.title for part in parts if part.delivery.title) or None,
+    )
+
+
+def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: bool) -> _Part:
+    paths = list(dict.fromkeys([*delivery.files, *(band.path for band in delivery.bands)]))
+    paths += [delivery.quality[0]] if delivery.quality and delivery.quality[0] not in paths else []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(remote.settings(paths))
+        opened = {path: stack.enter_context(open_raster(path, allow_vrt=options.allow_vrt)) for path in paths}
+        delivered = delivery.bands or _own_bands(delivery.files, opened)
+        for band in delivered:
+            if not 1 <= band.number <= opened[band.path].count:
+                msg = f"{band.path} should hold band {band.band.name} as number {band.number}, but it has"
+                msg += f" {opened[band.path].count} bands"
+                raise LandmixError(msg)
+        return _Part(
+            delivery=delivery,
+            rasters=tuple(_scene_file(path, dataset) for path, dataset in opened.items()),
+            stored=tuple(
+                _stored(paths.index(band.path), opened[band.path], band, delivery, options, inherited=inherited)
+                for band in delivered
+            ),
+            bands=tuple(_with_role(role, band, opened[band.path]) for band in delivered),
+            quality=_quality(delivery, paths, opened),
+            block=_block(opened[delivered[0].path]),
+            unknown=_unknown(delivered, delivery, options),
+        )
+
+
+def _with_role(role: str, delivered: DeliveredBand, dataset: rasterio.DatasetReader) -> Band:
+    band = delivered.band
+    unit = band.unit or (dataset.units[delivered.number - 1] or "").strip() or None
+    return replace(band, unit=unit, role=role, name=f"{role}.{band.name}".removeprefix("."))
+
+
+def _scene_file(path: str, dataset: rasterio.DatasetReader) -> SceneFile:
+    masked = ColorInterp.alpha in dataset.colorinterp or any(
+        MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums
+    )
+    return SceneFile(path=path, grid=Grid.of(dataset), masked=masked)
+
+
+def _quality(delivery: Delivery, paths: list[str], opened: dict[str, rasterio.DatasetReader]) -> QualityLayer | None:
+    if delivery.quality is None:
+        return None
+    path, rule = delivery.quality
+    if max(rule.numbers) > opened[path].count:
+        msg = f"the quality raster {path} should have {max(rule.numbers)} bands, but it has {opened[path].count}"
+        raise LandmixError(msg)
+    return QualityLayer(file=paths.index(path), rule=rule)
+
+
+def _stored(
+    file: int,
+    dataset: rasterio.DatasetReader,
+    delivered: DeliveredBand,
+    delivery: Delivery,
+    options: ReadOptions,
+    *,
+    inherited: bool,
+) -> Stored:
+    dtype, number = dataset.dtypes[delivered.number - 1], delivered.number
+    if "complex" in dtype:
+        msg = f"{delivered.path} holds complex numbers; landmix classifies real ones: convert them to intensity first"
+        raise LandmixError(msg)
+    own = dataset.nodatavals[number - 1]
+    said = _meaning(dataset, delivered, delivery, options, inherited=inherited)
+    line = said or Said(scale=1.0, offset=0.0, by="")
+    return Stored(
+        file=file,
+        number=number,
+        dtype=np.dtype(dtype),
+        nodata=own if own is not None else delivered.nodata,
+        scale=line.scale,
+        offset=line.offset,
+        decode=delivered.decode if options.scale != "none" else None,
+        known=said is not None or delivered.decode is not None,
+    )
+
+
+def _meaning(
+    dataset: rasterio.DatasetReader,
+    delivered: DeliveredBand,
+    delivery: Delivery,
+    options: ReadOptions,
+    *,
+    inherited: bool,
+) -> Said | None:
+    """What a band's numbers mean, by whom the user believes; None where nobody says."""
+    if options.scale == "none":
+        return Said(scale=1.0, offset=0.0, by="scene.scale=none")
+    tags, said = _tags(dataset, delivered), delivered.said
+    if options.scale == "tiff":
+        return tags
+    if options.scale == "stac" and not (delivery.catalogue and said):
+        msg = f"scene.scale=stac needs a STAC item that says scale and offset, but {delivery.where} does not"
+        raise LandmixError(msg)
+    if options.scale == "stac":
+        return said
+    users = _users(delivered, options, said or tags)
+    if users and not (inherited and (said or tags)):
+        return users
+    if said and tags and not np.allclose([said.scale, said.offset], [tags.scale, tags.offset], rtol=1e-5, atol=1e-12):
+        way = "stac, tiff" if delivery.catalogue else "tiff"
+        msg = (
+            f"{said.by} says scale {said.scale:g} and offset {said.offset:g} for {delivered.band.name}, but the tags"
+            f" of {delivered.path} say {tags.scale:g} and {tags.offset:g}: settle it with scene.scale={way} or a number"
+        )
+        raise LandmixError(msg)
+    return said or tags
+
+
+def _users(delivered: DeliveredBand, options: ReadOptions, otherwise: Said | None) -> Said | None:
+    """What the user says with numbers; either may be left to the metadata."""
+    number = None if isinstance(options.scale, str) else float(options.scale)
+    if number is None and options.offset is None:
+        return None
+    known = otherwise.scale if otherwise else delivered.unknown_offset
+    scale = number if number is not None else 1.0 if known is None else known
+    offset = options.offset
+    if offset is None:
+        offset = otherwise.offset if otherwise and number is None else 0.0
+    elif delivered.offset_is_stored and abs(offset) >= 1:
+        offset *= scale  # -1000, as the metadata write it; -0.1 is physical already
+    return Said(scale=scale, offset=offset, by="scene.scale and scene.offset")
+
+
+def _tags(dataset: rasterio.DatasetReader, delivered: DeliveredBand) -> Said | None:
+    """Scale and offset as the file's tags have them; None where they are the defaults."""
+    scale, offset = (float(values[delivered.number - 1]) for values in (dataset.scales, dataset.offsets))
+    if (scale, offset) == (1.0, 0.0):
+        return None
+    try:
+        Affine(scale=(scale,), offset=(offset,))
+    except ValueError as error:
+        msg = f"the scale tags of {delivered.path} cannot be used ({error}): read stored values with scene.scale=none"
+        raise LandmixError(msg) from error
+    return Said(scale=scale, offset=offset, by=delivered.path)
+
+
+def _unknown(delivered: Sequence[DeliveredBand], delivery: Delivery, options: ReadOptions) -> str | None:
+    """Why physical values cannot be known."""
+    if options.scale != "auto" or options.offset is not None:
+        return None
+    doubtful = [band for band in delivered if band.unknown_offset is not None]
+    if not doubtful:
+        return None
+    example = "scene.offset=-1000 or scene.offset=0" if doubtful[0].offset_is_stored else "scene.offset=..."
+    return (
+        f"{delivery.where} does not say the offset of its numbers ({delivery.title}, no metadata file): say it with"
+        f" {example}, or take stored numbers with scene.scale=none"
+    )
+
+
+def _own_bands(files: Sequence[str], opened: dict[str, rasterio.DatasetReader]) -> tuple[DeliveredBand, ...]:
+    """Bands by their descriptions; in a scene of several files an unnamed band is called after its file."""
+    suffixes = file_suffixes(files)
+    bands: list[DeliveredBand] = []
+    for suffix, path in zip(suffixes, files, strict=True):
+        indexes = [i for i, kind in enumerate(opened[path].colorinterp, start=1) if kind != ColorInterp.alpha]
+        for band in file_bands(opened[path], indexes):
+            own = band
+            if len(files) > 1 and not band.named:
+                name = suffix if len(indexes) == 1 else f"{suffix}.{band.number}"
+                own = replace(band, name=name, named=True)
+            bands.append(DeliveredBand(path=path, number=band.number, band=own))
+    if not bands:
+        msg = f"{files[0]} has no band but an alpha band"
+        raise LandmixError(msg)
+    names = [delivered.band.name for delivered in bands]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        msg = f"the bands of a scene need different names, but {', '.join(doubled)} stands twice in {', '.join(files)}"
+        raise LandmixError(msg)
+    return tuple(bands)
+
+
+def _block(dataset: rasterio.DatasetReader) -> int:
+    """Longest side of the file's blocks, where they are squares of a usable size; else 512."""
+    height, width = dataset.block_shapes[0]
+    return int(height) if height == width and 128 <= height <= 1024 else 512  # noqa: PLR2004
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """What several file stems begin with, back to the last separator (`_`, `-`, `.` or a blank)."""
+    prefix = os.path.commonprefix(list(names))  # noqa: RUF071 - letter by letter is what is wanted here
+    cut = max(prefix.rfind(mark) for mark in "_-. ")
+    return prefix[: cut + 1]
+
+
+def file_suffixes(files: Sequence[str]) -> list[str]:
+    """What tells the files of a scene apart: their stems without what all begin with."""
+    stems = [Path(path).stem for path in files]
+    prefix = common_prefix(stems)
+    return [stem[len(prefix) :] or stem for stem in stems]

@@ -1,0 +1,63 @@
+"""A scene as a model wants it: its bands found, in the model's order, in the model's units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from landmix.core.matching import Match, match
+from landmix.errors import LandmixError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from landmix.core.bands import BandSet
+    from landmix.geo.scene import Scene
+
+
+def fit_to(
+    scene: Scene,
+    wanted: BandSet,
+    *,
+    trained_count: int,
+    nodata: Sequence[float | None] | None = None,
+    warn: Callable[[str], None],
+    say: Callable[[str], None],
+) -> Scene:
+    """The scene with exactly the bands `wanted`, read or computed.
+
+    `nodata` (for each of `wanted.inputs`) counts where the scene has no value of its own. `say` hears what was matched
+    to what where names differ. Raises `LandmixError` for a band that is missing and for another unit.
+    """
+    inputs = wanted.inputs
+    found = match(scene.bands, inputs, scene.where, trained_count=trained_count, how=scene.options.match)
+    if found.by_position and len(inputs) > 1:
+        warn(f"{scene.where}: bands are taken by position, because names cannot confirm them")
+    elif table := found.table(scene.bands, inputs):
+        say(f"bands of {scene.where} by what they are, not by name:\n{table}")
+    _check_units(scene, found, inputs, warn)
+    chosen = scene.take(found.indices)
+    return chosen.read_as(tuple(inputs), nodata or [None] * len(inputs)).compose(wanted)
+
+
+def _check_units(scene: Scene, found: Match, inputs: BandSet, warn: Callable[[str], None]) -> None:
+    """Numbers of another unit, or of none that is known, are never taken in silence."""
+    strange = []
+    for band, index in zip(inputs, found.indices, strict=True):
+        own, stored = scene.bands[index], scene.stored[scene.origins[index][0]]
+        if band.unit and own.unit and band.unit.casefold() != own.unit.casefold():
+            msg = f"the model needs {band} in {band.unit}, but {scene.where} has {own} in {own.unit}"
+            raise LandmixError(msg)
+        if band.unit and not own.unit and not stored.known:
+            msg = (
+                f"the model needs {band} as {band.unit}, but nothing says what the numbers of {scene.where} are: say"
+                " scene.scale=none if they are that already, else scene.scale=... and scene.offset=..."
+                " (stored * scale + offset)"
+            )
+            raise LandmixError(msg)
+        if own.unit and not band.unit:
+            strange.append(own)
+    if strange:
+        warn(
+            f"the model was trained on numbers of no known unit, but {scene.where} is read as {strange[0].unit}:"
+            " scene.scale=none reads stored numbers"
+        )

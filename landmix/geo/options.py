@@ -1,0 +1,61 @@
+"""How files become scenes: the settings of `scene.*`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from landmix.core.matching import How
+from landmix.geo.resample import Kernel
+
+KERNELS, HOWS = get_args(Kernel), get_args(How)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How files become scenes (`scene.*` of the configuration)."""
+
+    product: str | dict[str, Any] | None = None
+    """A built-in product's name, a product file, or its content; None: recognised, else plain rasters."""
+    scale: Literal["auto", "stac", "tiff", "none"] | float = "auto"
+    """Who says what stored numbers mean: `auto` whoever does; `stac` the catalogue; `tiff` the tags of the file;
+    `none`: stored values are physical values; a number: stored * scale + offset."""
+    offset: float | None = None
+    """With `scale`, or alone where only the offset is unknown."""
+    resolution: float | str | None = None
+    """The grid: a pixel size in CRS units, `finest`, `coarsest` or a band; None: as the product says, else finest."""
+    resampling: Kernel = "bilinear"
+    """Of bands on other grids; on a coarser grid all but `nearest` average."""
+    quality: Literal["clear", "all"] | list[str | int] = "clear"
+    """What the product's quality band must say of a pixel."""
+    quality_dilate: int = 0
+    """Pixels around rejected ones that are rejected too."""
+    match: How = "auto"
+    """How a model's bands are found in a scene."""
+    allow_vrt: bool = False
+    """Whether a VRT, which can name any other file, may be opened."""
+
+    def __post_init__(self) -> None:
+        words = {"resampling": KERNELS, "match": HOWS}
+        if isinstance(self.scale, str):
+            words["scale"] = ("auto", "stac", "tiff", "none")
+        if isinstance(self.quality, str):
+            words["quality"] = ("clear", "all")
+        for name, known in words.items():
+            if getattr(self, name) not in known:
+                msg = f"scene.{name} must be {', '.join(known)}, not {getattr(self, name)!r}"
+                raise ValueError(msg)
+        if not isinstance(self.scale, str) and (not np.isfinite(self.scale) or self.scale == 0):
+            msg = f"scene.scale must be finite and not 0, but is {self.scale}"
+            raise ValueError(msg)
+        if self.offset is not None and not np.isfinite(self.offset):
+            msg = f"scene.offset must be finite, but is {self.offset}"
+            raise ValueError(msg)
+        if not 0 <= self.quality_dilate <= 1000:  # noqa: PLR2004
+            msg = f"scene.quality_dilate must lie between 0 and 1000 pixels, not {self.quality_dilate}"
+            raise ValueError(msg)
+        if not isinstance(self.resolution, str) and self.resolution is not None and not 0 < self.resolution < np.inf:
+            msg = f"scene.resolution must be a positive pixel size, finest, coarsest or a band, not {self.resolution}"
+            raise ValueError(msg)

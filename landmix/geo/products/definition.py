@@ -1,0 +1,228 @@
+"""What a product file says: names, wavelengths, scales and quality rules, as plain data."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from landmix.core.scaling import DECODINGS
+from landmix.errors import LandmixError
+
+_LIMIT = 1_000_000
+"""Bytes of a product file; built-in ones have a few thousand."""
+
+Patterns = list[str] | str
+Unknown = Literal["unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromHeader:
+    """A number that stands in the product's metadata file."""
+
+    key: Patterns
+    """`TAG` or `PARENT/TAG`, the first of a list that is there; `{id}` is the band's."""
+    inverse: bool = False
+    """1 / value."""
+    divide_by_sine: str | None = None
+    """The key of an angle in degrees."""
+    absent: float | Unknown = "unknown"
+    """Where there is a metadata file, but not the key."""
+    otherwise: float | Unknown = "unknown"
+    """Where there is no metadata file."""
+
+
+Number = FromHeader | float | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandEntry:
+    """One band of a product."""
+
+    file: Patterns | None = None
+    number: int = 1
+    id: int | str | None = None
+    wavelength: float | None = None
+    width: float | None = None
+    common_name: str | None = None
+    unit: str | None = None
+    scale: Number | None = None
+    offset: Number | None = None
+    nodata: float | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackEntry:
+    """Many bands of one file with counted names."""
+
+    names: str
+    first: int = 0
+    count: int
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityEntry:
+    """A quality raster."""
+
+    file: Patterns
+    kind: Literal["classes", "bits", "bands"]
+    values: dict[str, int | list[int]]
+    clear: list[str]
+    fill: int | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.clear if name not in self.values]
+        if unknown:
+            msg = f"quality.clear names {', '.join(unknown)}, which quality.values lacks"
+            raise ValueError(msg)
+
+    @property
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        """Name -> values, bits or bands."""
+        return {name: tuple(v) if isinstance(v, list) else (v,) for name, v in self.values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StacEntry:
+    """How catalogues call the product."""
+
+    collections: list[str] = field(default_factory=list)
+    quality: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A product; docs/products.md explains the keys."""
+
+    title: str
+    recognise: list[str] = field(default_factory=list)
+    metadata: list[str] = field(default_factory=list)
+    complete: bool = True
+    reference: str | None = None
+    unit: str | None = None
+    scale: Number = 1.0
+    offset: Number = 0.0
+    offset_in: Literal["physical", "stored"] = "physical"
+    nodata: float | None = None
+    decode: str | None = None
+    file: Patterns | None = None
+    bands: dict[str, BandEntry] = field(default_factory=dict)
+    stack: StackEntry | None = None
+    quality: QualityEntry | list[QualityEntry] | None = None
+    stac: StacEntry = field(default_factory=StacEntry)
+
+    def __post_init__(self) -> None:
+        if bool(self.bands) == bool(self.stack):
+            msg = "either bands or stack must be given"
+            raise ValueError(msg)
+        if self.decode is not None and self.decode not in DECODINGS:
+            msg = f"decode must be one of {', '.join(DECODINGS)}, not {self.decode!r}"
+            raise ValueError(msg)
+        if self.stack and not 1 <= self.stack.count <= 65535:  # noqa: PLR2004
+            msg = f"stack.count must lie between 1 and 65535, not {self.stack.count}"
+            raise ValueError(msg)
+        if self.stack and len(set(self.entries)) != self.stack.count:
+            msg = f"stack.names must count the bands, as in A{{:02d}}, not {self.stack.names!r}"
+            raise ValueError(msg)
+        if self.reference is not None and self.reference not in self.entries:
+            msg = f"reference must be one of the bands, not {self.reference!r}"
+            raise ValueError(msg)
+        bare = [name for name, band in self.bands.items() if band.file is None and self.file is None]
+        if bare:
+            msg = f"no file pattern is given for {', '.join(bare[:3])}"
+            raise ValueError(msg)
+
+    @property
+    def entries(self) -> dict[str, BandEntry]:
+        """The bands by name."""
+        stack = self.stack
+        if stack is None:
+            return self.bands
+        try:
+            names = [stack.names.format(stack.first + i) for i in range(stack.count)]
+        except (IndexError, KeyError, ValueError, AttributeError):
+            names = []
+        return {name: BandEntry(number=i) for i, name in enumerate(names, start=1)}
+
+    @property
+    def qualities(self) -> list[QualityEntry]:
+        """The quality rasters that may be there."""
+        return self.quality if isinstance(self.quality, list) else [self.quality] if self.quality else []
+
+
+def parse(data: Any, where: str) -> Product:
+    """Check a product's description. Raises `LandmixError` that names every fault by its key."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError  # noqa: PLC0415 - plain rasters need no product
+
+    kinds: tuple[Any, ...] = (Product, BandEntry, StackEntry, QualityEntry, StacEntry, FromHeader)
+    for kind in kinds:
+        kind.__pydantic_config__ = ConfigDict(extra="forbid")
+    try:
+        return TypeAdapter(Product).validate_python(data)
+    except ValidationError as error:
+        faults = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}".lstrip(": ") for e in error.errors()]
+        msg = f"the product file {where} cannot be used: {'; '.join(dict.fromkeys(faults[:5]))}"
+        raise LandmixError(msg) from None
+
+
+@functools.cache
+def built_in() -> dict[str, Product]:
+    """The products that landmix ships, by name, in the order in which folders are tried."""
+    found = {name: parse(data, name) for name, data in _shipped().items()}
+    # a bare folder of bands is what a folder is that nothing better describes
+    return dict(sorted(found.items(), key=lambda item: not item[1].complete))
+
+
+@functools.cache
+def single_files() -> tuple[Product, ...]:
+    """The built-in products that are one file."""
+    return tuple(parse(data, name) for name, data in _shipped().items() if "stack" in data)
+
+
+@functools.cache
+def _shipped() -> dict[str, Any]:
+    return {path.stem: load_yaml(path) for path in sorted(Path(__file__).parent.glob("*.yaml"))}
+
+
+def load_yaml(path: Path) -> Any:
+    """The content of a YAML file, by the safe loader. Raises `LandmixError` where it is none, or far too large."""
+    try:
+        if path.stat().st_size > _LIMIT:
+            msg = f"the product file {path} has {path.stat().st_size} bytes; one has a few thousand"
+            raise LandmixError(msg)
+        # the same loader in C, where PyYAML was built with it
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=loader)  # noqa: S506 - it is a safe one
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        msg = f"cannot read the product file {path}: {' '.join(str(error).split())}"
+        raise LandmixError(msg) from error
+
+
+def find(wanted: str | dict[str, Any]) -> tuple[str, Product]:
+    """A product by its name, file or content, and how to call it.
+
+    Raises `LandmixError` for a name that is not known or a file that is none.
+    """
+    if isinstance(wanted, dict):
+        return "scene.product", parse(wanted, "scene.product")
+    known = built_in()
+    if wanted in known:
+        return wanted, known[wanted]
+    path = Path(wanted)
+    if path.suffix.lower() not in {".yaml", ".yml"}:
+        msg = f"scene.product knows no '{wanted}': it is one of {', '.join(known)}, or a YAML file"
+        raise LandmixError(msg)
+    return wanted, parse(load_yaml(path), wanted)
+
+
+def as_data(wanted: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """What a model must keep of `scene.product`: a built-in name as it is, a file's content."""
+    if wanted is None or isinstance(wanted, dict) or wanted in built_in():
+        return wanted
+    data: dict[str, Any] = load_yaml(Path(wanted))
+    return data

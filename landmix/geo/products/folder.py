@@ -1,0 +1,238 @@
+"""Folders and zip files of known products: which one it is, and where its bands are."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from landmix.core.bands import Band
+from landmix.errors import LandmixError
+from landmix.files import in_archive, read_bytes
+from landmix.geo.delivery import DeliveredBand, Delivery, Said
+from landmix.geo.products.definition import FromHeader, Product, built_in, find, single_files
+from landmix.geo.products.headers import LIMIT, read_header
+from landmix.geo.quality import QualityRule, accept
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from landmix.geo.options import ReadOptions
+    from landmix.geo.products.definition import BandEntry, Number, Patterns, QualityEntry
+
+_MOST = 100_000
+"""Files of a folder that are looked at; a product has a few hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of a folder or zip file, by name."""
+
+    where: str
+    paths: tuple[str, ...]
+
+    def fitting(self, patterns: Patterns | None) -> list[str]:
+        """The files whose names fit the first pattern that any fits."""
+        for pattern in [patterns] if isinstance(patterns, str) else patterns or []:
+            found = [path for path in self.paths if _fits(_name(path), pattern)]
+            if found:
+                return found
+        return []
+
+    def one(self, patterns: Patterns | None, what: str) -> str | None:
+        """The only file that fits; None if there is none."""
+        found = self.fitting(patterns)
+        if len(found) > 1:
+            names = ", ".join(map(_name, found[:3]))
+            msg = (
+                f"{self.where} holds {len(found)} files for {what} ({names}): a scene is one acquisition, name it alone"
+            )
+            raise LandmixError(msg)
+        return found[0] if found else None
+
+
+def is_delivery(path: str) -> bool:
+    """Whether a local path is a folder or a zip file."""
+    return Path(path).is_dir() or (Path(path).suffix.lower() == ".zip" and Path(path).is_file())
+
+
+def open_folder(path: str, options: ReadOptions) -> Delivery:
+    """What lies in a folder or zip file, as one of the known products or as `scene.product` says.
+
+    Raises `LandmixError` where it is none of them, or bands of it are missing or there twice.
+    """
+    files = _list(path)
+    if options.product is not None:
+        name, product = find(options.product)
+        delivery = _deliver(files, product, options)
+        if not delivery.bands:
+            msg = f"{path} holds no file that fits a band of {name} ({product.title})"
+            raise LandmixError(msg)
+        return delivery
+    fitting = [product for product in built_in().values() if _recognised(files, product)]
+    if not fitting:
+        msg = (
+            f"{path} is no product that landmix knows ({', '.join(built_in())}): name its files in a list, or describe"
+            " it in a short file with scene.product=my.yaml"
+        )
+        raise LandmixError(msg)
+    return _deliver(files, fitting[0], options)
+
+
+def _list(path: str) -> _Files:
+    try:
+        if Path(path).is_dir():
+            paths = []
+            for count, file in enumerate(sorted(Path(path).rglob("*"))):
+                if count > _MOST:
+                    msg = f"{path} holds more than {_MOST} files: name the folder of one scene"
+                    raise LandmixError(msg)
+                if not file.name.startswith(".") and file.is_file():
+                    paths.append(str(file))
+            return _Files(path, tuple(paths))
+        with zipfile.ZipFile(path) as archive:
+            inner = sorted(info.filename for info in archive.infolist()[:_MOST] if not info.is_dir())
+    except (OSError, zipfile.BadZipFile) as error:
+        msg = f"cannot read {path}: {error}"
+        raise LandmixError(msg) from error
+    return _Files(path, tuple(in_archive(path, name) for name in inner))
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name.lower(), pattern.lower())
+
+
+def _recognised(files: _Files, product: Product) -> bool:
+    return bool(product.recognise) and all(files.fitting(pattern) for pattern in product.recognise)
+
+
+def _deliver(files: _Files, product: Product, options: ReadOptions) -> Delivery:
+    header_path = files.one(product.metadata, "the metadata")
+    header = None if header_path is None else read_header(read_bytes(header_path, LIMIT), header_path)
+    bands, missing = [], []
+    for name, entry in product.entries.items():
+        path = files.one(entry.file or product.file or "*.tif*", f"band {name}")
+        if path is not None:
+            bands.append(product_band(name, entry, product, path, header, header_path))
+        elif product.complete and not entry.optional:
+            missing.append(name)
+    return Delivery(
+        where=files.where,
+        bands=tuple(bands),
+        quality=_quality(files, product, options),
+        reference=product.reference,
+        headers=(header_path,) if header_path else (),
+        missing=tuple(missing),
+        title=product.title,
+    )
+
+
+def describe_file(path: str, product: Product) -> Delivery:
+    """One file that holds all bands of a product."""
+    entries = product.entries.items()
+    bands = tuple(product_band(name, entry, product, path, None, None) for name, entry in entries)
+    return Delivery(where=path, bands=bands, title=product.title, reference=product.reference)
+
+
+def product_band(
+    name: str, entry: BandEntry, product: Product, path: str, header: dict[str, str] | None, header_path: str | None
+) -> DeliveredBand:
+    """A band of a product as it lies in a file, with what the metadata say of it."""
+    scale = _number(product.scale if entry.scale is None else entry.scale, entry, header, header_path)
+    offset = _number(product.offset if entry.offset is None else entry.offset, entry, header, header_path)
+    stored = product.offset_in == "stored"
+    by = header_path or f"the product {product.title}"
+    known = scale is not None and offset is not None
+    return DeliveredBand(
+        path=path,
+        number=entry.number,
+        band=Band(
+            name=name,
+            wavelength=entry.wavelength,
+            width=entry.width,
+            common=entry.common_name,
+            unit=entry.unit or product.unit,
+        ),
+        said=Said(scale=scale, offset=offset * scale if stored else offset, by=by)  # type: ignore[operator,arg-type]
+        if known
+        else None,
+        unknown_offset=None if known else scale or 1.0,
+        offset_is_stored=stored,
+        nodata=product.nodata if entry.nodata is None else entry.nodata,
+        decode=product.decode,
+    )
+
+
+def _number(value: Number, entry: BandEntry, header: dict[str, str] | None, where: str | None) -> float | None:
+    """A scale or offset; None where it is unknown."""
+    if not isinstance(value, FromHeader):
+        return None if value == "unknown" else float(value)
+    if header is None:
+        return None if value.otherwise == "unknown" else float(value.otherwise)
+    keys = [key.replace("{id}", str(entry.id)) for key in ([value.key] if isinstance(value.key, str) else value.key)]
+    text = next((header[key] for key in keys if key in header), None)
+    if text is None:
+        return None if value.absent == "unknown" else float(value.absent)
+    number = _parse(text, keys[0], where)
+    if value.inverse:
+        number = 1 / number if number else math.nan
+    if value.divide_by_sine is not None:
+        angle = _parse(header.get(value.divide_by_sine, ""), value.divide_by_sine, where)
+        number /= math.sin(math.radians(angle)) if angle > 0 else math.nan
+    if not math.isfinite(number):
+        msg = f"{keys[0]} of {where} gives no number that pixels can be scaled with: {text}"
+        raise LandmixError(msg)
+    return number
+
+
+def _parse(text: str, key: str, where: str | None) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"{key} in {where} must be a number, but is {text[:40]!r}"
+        raise LandmixError(msg) from None
+
+
+def _quality(files: _Files, product: Product, options: ReadOptions) -> tuple[str, QualityRule] | None:
+    """The quality raster that is there, with the rule that the user wants."""
+    for entry in product.qualities:
+        path = files.one(entry.file, "the quality band")
+        if path is not None:
+            rule = quality_rule(entry, options, path)
+            return None if rule is None else (path, rule)
+    if not isinstance(options.quality, str):
+        msg = f"scene.quality names classes, but {files.where} has no quality band: use scene.quality=all"
+        raise LandmixError(msg)
+    return None
+
+
+def quality_rule(entry: QualityEntry, options: ReadOptions, path: str) -> QualityRule | None:
+    """The rule of a quality raster under the user's options; None where all is accepted."""
+    accepted = accept(options.quality, entry.numbers, entry.clear, path)
+    if accepted is None:
+        return None
+    return QualityRule(
+        kind=entry.kind,
+        values=tuple(entry.numbers.items()),
+        accepted=accepted,
+        fill=entry.fill,
+        dilate=options.quality_dilate,
+    )
+
+
+def recognise_file(path: str, descriptions: Sequence[str | None], dtypes: Sequence[str]) -> Delivery | None:
+    """A single file as a product of one file, by the names and type of its bands; None if it is none."""
+    if not any(descriptions):
+        return None
+    for product in single_files():
+        stack = product.stack
+        if stack and tuple(descriptions) == tuple(product.entries) and set(dtypes) == {stack.dtype or dtypes[0]}:
+            return describe_file(path, product)
+    return None

@@ -1,0 +1,49 @@
+"""Files that are not in the local file system: how GDAL is told to read them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import rasterio
+
+from landmix.files import is_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SCHEMES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
+
+OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing, no search for sidecars
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "20",
+    "GDAL_HTTP_TIMEOUT": "120",
+    "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",  # the header of a COG in one request
+    "CPL_VSIL_CURL_USE_HEAD": "NO",  # signed addresses allow GET alone
+    "VSI_CACHE": "TRUE",
+    "VSI_CACHE_SIZE": "8388608",  # bytes a file
+}
+"""GDAL's options for range requests; they hold in the thread that enters them."""
+
+
+def gdal_path(path: str) -> str:
+    """How GDAL calls a remote path; local ones and `/vsi...` stay as they are."""
+    scheme, separator, rest = path.partition("://")
+    return _SCHEMES[scheme.lower()] + rest if separator and scheme.lower() in _SCHEMES else path
+
+
+def settings(paths: Iterable[str]) -> contextlib.AbstractContextManager[object]:
+    """GDAL's options for reading `paths`; nothing where all are local."""
+    return rasterio.Env(**OPTIONS) if any(map(is_remote, paths)) else contextlib.nullcontext()
+
+
+def suffix(path: str) -> str:
+    """The file extension in lower case, of an address without its query."""
+    name = urlsplit(path).path if "://" in path else path
+    last = name.rsplit("/", 1)[-1]
+    return f".{last.rsplit('.', 1)[-1].lower()}" if "." in last else ""
