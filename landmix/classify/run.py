@@ -10,6 +10,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from landmix.classify.pipeline import Workers, classify_shard
+from landmix.classify.strange import strangeness
 from landmix.errors import LandmixError
 from landmix.files import local_file, make_folder
 from landmix.geo.opening import open_raster
@@ -54,6 +55,8 @@ def _classify(plan: Plan, bundle: Bundle, workers: int, *, overwrite: bool, prog
     missing = [layer for layer in plan.layers if not _finished(plan, layer, overwrite=overwrite)]
     if missing:
         with rasterio.Env(GDAL_CACHEMAX=_CACHE):
+            if warning := strangeness(plan.scene, bundle):
+                progress.warn(warning)
             _shards(plan, bundle, workers, progress)
         for layer in missing:
             _assemble(plan, layer, bundle)

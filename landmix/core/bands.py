@@ -11,6 +11,9 @@ from landmix.errors import LandmixError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_SHOWN = 30
+"""Bands that a message names."""
+
 NEAR_NM = 15.0
 """Two wavelengths this close are the same band, whatever its width is."""
 
@@ -35,6 +38,8 @@ class Band:
     """Of the physical values; None where nobody says."""
     role: str = ""
     """The acquisition it belongs to, where a scene is made of several; its name then begins with `role.`."""
+    sensor: str | None = None
+    """The instrument, where a product says it."""
     formula: Formula | None = None
     """How it is computed from other bands; None for a band that is read from a file."""
 
@@ -80,7 +85,8 @@ class BandSet:
         return self.bands[index]
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.bands))
+        more = f" and {len(self) - _SHOWN} more" if len(self) > _SHOWN else ""
+        return ", ".join(map(str, self.bands[:_SHOWN])) + more
 
     @property
     def names(self) -> tuple[str, ...]:

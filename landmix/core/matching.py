@@ -41,7 +41,7 @@ def match(scene: BandSet, wanted: BandSet, where: str, *, trained_count: int, ho
 
     `auto`: by name where the wavelengths, if both are known, agree; then by common name and by wavelength; by
     position only where the scene names no bands and has `trained_count` of them, as many as the training scene had.
-    `name`, `wavelength` and `position` do only that. Bands of a role are found among those of the same role. Raises
+    `name`, `wavelength` and `position` do only that, and allow another sensor than the one trained on. Bands of a role are found among those of the same role. Raises
     `LandmixError` for a band that is missing, for a name whose wavelengths differ, and for one band that fits two.
     """
     nothing_known = not any(band.named or band.wavelength is not None for band in scene)
@@ -51,6 +51,8 @@ def match(scene: BandSet, wanted: BandSet, where: str, *, trained_count: int, ho
     ways: list[str] = []
     for band in wanted:
         index, way = _find(scene, band, where, how)
+        if how == "auto":
+            _check_sensor(scene[index], band, where)
         if index in indices:
             other = wanted[indices.index(index)]
             msg = f"the model's bands {other} and {band} both fit {scene[index]} of {where}"
@@ -83,6 +85,16 @@ def _find(scene: BandSet, band: Band, where: str, how: How) -> tuple[int, str]:
         msg = f"the model needs band {band}, but {where} has {scene}"
         raise LandmixError(msg)
     return nearest, "wavelength"
+
+
+def _check_sensor(own: Band, band: Band, where: str) -> None:
+    """Another sensor's bands are never taken unasked, however near their wavelengths are."""
+    if own.sensor and band.sensor and own.sensor != band.sensor:
+        msg = (
+            f"the model was trained on {band.sensor}, but {where} is of {own.sensor}: allow other sensors with"
+            " scene.match=wavelength, or with scene.match=name by common names"
+        )
+        raise LandmixError(msg)
 
 
 def _same_common(own: Band, band: Band) -> bool:

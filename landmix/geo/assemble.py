@@ -71,7 +71,7 @@ def assemble(
     role = deliveries[0][0]
     return Scene(
         name=name,
-        where=", ".join(part.delivery.where for part in parts[:3]),
+        where=", ".join(dict.fromkeys(part.delivery.where for part in parts[:3])),
         rasters=tuple(rasters),
         stored=tuple(stored),
         bands=numbered,

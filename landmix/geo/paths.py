@@ -106,7 +106,7 @@ def _roles(item: dict[str, Any], key: str) -> Entry:
             raise UsageError(msg)
         parts.append((role, found[0]))
     stems = [part.stem for _, part in parts]
-    stem = stems[0] if len(stems) == 1 else common_prefix(stems).strip("_-. ") or "_".join(stems)
+    stem = stems[0] if len(set(stems)) == 1 else common_prefix(stems).strip("_-. ") or "_".join(stems)
     return Entry(
         files=tuple(path for _, part in parts for path in part.files), stem=safe_name(stem[:100]), roles=tuple(parts)
     )

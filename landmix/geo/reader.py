@@ -166,8 +166,8 @@ class SceneReader:
     def _warp(self, file: int, kernel: Resampling, **options: Any) -> WarpedVRT:
         """A file on the scene's grid by way of GDAL's warper.
 
-        It warps block by block, the same blocks whatever is read; without its shortcut (`tolerance`) every pixel is
-        placed exactly.
+        It warps block by block, the same blocks whatever is read. Its shortcut between exactly placed pixels is
+        limited to a millionth of a pixel (rasterio takes no 0).
         """
         key = (file, kernel)
         if key not in self._warped:
@@ -179,7 +179,7 @@ class SceneReader:
                 height=grid.height,
                 width=grid.width,
                 resampling=kernel,
-                tolerance=0,
+                tolerance=1e-6,
                 **options,
             )
             self._warped[key] = self._handles.enter_context(contextlib.closing(vrt))

@@ -209,6 +209,7 @@ def _band(
             wavelength=nm or (own.wavelength if own else None),
             width=width or (own.width if own else None),
             common=common if isinstance(common, str) else own.common if own else None,
+            sensor=product.sensor if product else None,
             unit=unit or (own.unit if own else None) or ("reflectance" if reflective and (nm or common) else None),
         ),
         said=said or (known.said if known else None),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from landmix.geo.scene import Scene
 
 
+_SIDE = 256
+"""Of the tiles that are looked at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """Shares of valid pixels, from 0 to 1."""
@@ -34,11 +38,11 @@ class Survey:
     total: int
 
 
-def survey(scene: Scene, *, most: int = 2**24, progress: Callable[[int, int], None] | None = None) -> Survey:
-    """Look at a scene's pixels: all of them, or tiles spread evenly over it that hold about `most`."""
-    tiles = list(Tiling(core=scene.block).tiles(scene.grid.window))
-    count = max(1, round(len(tiles) * min(1.0, most / scene.grid.window.size)))
-    chosen = [tiles[i] for i in np.unique(np.linspace(0, len(tiles) - 1, count).round().astype(int))]
+def survey(scene: Scene, *, most: int = 2**27, progress: Callable[[int, int], None] | None = None) -> Survey:
+    """Look at a scene's pixels: all of them, or small tiles drawn by chance, the same every time, of `most` values."""
+    tiles = list(Tiling(core=_SIDE).tiles(scene.grid.window))
+    count = max(1, round(len(tiles) * min(1.0, most / (scene.grid.window.size * len(scene.stored)))))
+    chosen = [tiles[i] for i in sorted(np.random.default_rng(0).choice(len(tiles), count, replace=False))]
     every, clear, seen = 0, 0, 0
     bands = np.zeros(len(scene.bands), np.int64)
     with scene.open() as reader:

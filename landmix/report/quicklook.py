@@ -28,15 +28,15 @@ def quicklook(
     height, width = valid.shape
     across = 6.4
     down = min(max(across * height / width, 2.0), 14.0)
-    figure = Figure(figsize=(across * len(panels) + 0.4, down + 1.1), dpi=110, facecolor="white")
-    figure.set_layout_engine("constrained", rect=(0, 0.04, 1, 0.96))
+    figure = Figure(figsize=(across * len(panels) + 0.4, down + 1.25), dpi=110, facecolor="white")
+    figure.set_layout_engine("constrained", rect=(0, 0.5 / (down + 1.25), 1, 1 - 0.5 / (down + 1.25)))
     axes = np.atleast_1d(figure.subplots(1, len(panels)))
     for axis, (name, values) in zip(axes, panels, strict=True):
         axis.imshow(_stretched(values, valid), interpolation="nearest")
         axis.set_title(name, fontsize=10)
         axis.set_axis_off()
     figure.suptitle(title, fontsize=12, parse_math=False)
-    figure.text(0.5, 0.012, caption, ha="center", fontsize=8.5, color="#444444", parse_math=False)
+    figure.text(0.5, 0.1 / (down + 1.25), caption, ha="center", fontsize=8.5, color="#444444", parse_math=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -88,9 +88,11 @@ def _draw(scene: Scene, facts: dict[str, Any], target: Path) -> None:
     values, clear = preview(scene.compose(BandSet(tuple(b for b in scene.bands if b.name in needed))))
     place = {name: i for i, name in enumerate(name for name in scene.bands.names if name in needed)}
     panels = [(title, values[[place[band.name] for band in bands]]) for title, bands in wanted.items()]
-    caption = (
-        f"{scene.grid}; {100 * facts['share_valid']:.1f} % of the pixels valid in all bands (pale pink: not valid)"
-    )
+    if scene.grid.georeferenced and scene.grid.transform.e > 0:  # stored south-up, drawn north-up
+        panels, clear = [(title, picture[:, ::-1]) for title, picture in panels], clear[::-1]
+    about = "" if facts["pixels_looked_at"] == scene.grid.window.size else "about "
+    share = f"{about}{100 * facts['share_valid']:.1f} % of the pixels valid in all bands (pale pink: not valid)"
+    caption = f"{scene.grid}\n{share}"
     with replacing(target) as temporary:
         temporary.write_bytes(quicklook(scene.name, panels, clear, caption))
 

@@ -104,6 +104,7 @@ class Product:
     metadata: list[str] = field(default_factory=list)
     complete: bool = True
     reference: str | None = None
+    sensor: str | None = None
     unit: str | None = None
     scale: Number = 1.0
     offset: Number = 0.0

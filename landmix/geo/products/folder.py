@@ -159,6 +159,7 @@ def product_band(
             width=entry.width,
             common=entry.common_name,
             unit=entry.unit or product.unit,
+            sensor=product.sensor,
         ),
         said=Said(scale=scale, offset=offset * scale if stored else offset, by=by)  # type: ignore[operator,arg-type]
         if known

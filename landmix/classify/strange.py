@@ -1,0 +1,52 @@
+"""Whether a scene's numbers are like those that the model was trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landmix.core.tiling import Tiling
+from landmix.geo.validity import validity
+
+if TYPE_CHECKING:
+    from landmix.bundle import Bundle
+    from landmix.geo.scene import Scene
+
+_TILES, _SIDE = 9, 256
+_FAR = 8.0
+"""Standard deviations of the training pixels."""
+_MANY = 0.02
+"""Share of far pixels that is worth a warning: bright clouds over a twentieth of a scene reach it, a few roofs do not."""
+_SHIFTED = 3.0
+"""Median distance in a band, in standard deviations, that means another unit or season rather than other pixels."""
+
+
+def strangeness(scene: Scene, bundle: Bundle) -> str | None:
+    """A warning where a few tiles, spread over the scene, hold values that training pixels never had; else None."""
+    tiles = list(Tiling(core=_SIDE).tiles(scene.grid.window))
+    chosen = [tiles[i] for i in np.unique(np.linspace(0, len(tiles) - 1, _TILES).round().astype(int))]
+    scale, offset = scene.scaling.then(bundle.normalise).arrays
+    distances = []
+    with scene.open() as reader:
+        for tile in chosen:
+            values, inside = reader.read(tile.write)
+            pixels = values[:, inside & validity(values, scene.nodata)].astype(np.float32)
+            distances.append(np.abs(pixels * scale[:, None] + offset[:, None]))
+    distance = np.concatenate(distances, axis=1)
+    if not distance.shape[1]:
+        return None
+    far, medians = float((distance > _FAR).any(0).mean()), np.median(distance, axis=1)
+    worst = int(medians.argmax()) if medians.max() > _SHIFTED else int((distance > _FAR).sum(1).argmax())
+    band = scene.bands[worst].name
+    if medians.max() > _SHIFTED:
+        return (
+            f"{scene.where} is not like the training pixels: half of its {band} values lie more than"
+            f" {medians.max():.1f} standard deviations from their mean; are scale, unit and season the same?"
+        )
+    if far > _MANY:
+        return (
+            f"{100 * far:.0f} % of the pixels of {scene.where} lie more than {_FAR:g} standard deviations from the"
+            f" training pixels, most in {band}: clouds, or classes that the labels lack?"
+        )
+    return None
