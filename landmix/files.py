@@ -120,14 +120,11 @@ def read_bytes(path: str, limit: int) -> bytes:
 
 
 def file_hash(path: str) -> str:
-    """sha256 of a local file's bytes; of a remote one's name.
+    """sha256 of a local file's bytes, or those of one in a zip file.
 
     Raises `LandmixError` for a file that cannot be read.
     """
     digest = hashlib.sha256()
-    if is_remote(path):
-        digest.update(path.encode())
-        return digest.hexdigest()
     with open_bytes(path) as file:
         while block := file.read(2**20):
             digest.update(block)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance
-from landmix.files import WORK, file_hash
+from landmix.files import WORK
 from landmix.geo.fitting import fit_to
 from landmix.geo.open import open_entry
 from landmix.geo.options import ReadOptions
+from landmix.geo.remote import content_hash
 from landmix.version import __version__
 
 if TYPE_CHECKING:
@@ -54,5 +55,5 @@ def plan_scene(
         layers=layers(bundle.legend, settings),
         settings=settings,
         margin=bundle.network().margin,
-        provenance=provenance(bundle, chosen, settings, [file_hash(path) for path in chosen.files], __version__),
+        provenance=provenance(bundle, chosen, settings, [content_hash(path) for path in chosen.files], __version__),
     )

@@ -17,7 +17,7 @@ _TILES, _SIDE = 9, 256
 _FAR = 8.0
 """Standard deviations of the training pixels."""
 _MANY = 0.02
-"""Share of far pixels that is worth a warning: bright clouds over a twentieth of a scene reach it, a few roofs do not."""
+"""Share of far pixels that is worth a warning: clouds over a twentieth of a scene reach it, a few roofs do not."""
 _SHIFTED = 3.0
 """Median distance in a band, in standard deviations, that means another unit or season rather than other pixels."""
 

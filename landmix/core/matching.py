@@ -39,10 +39,11 @@ class Match:
 def match(scene: BandSet, wanted: BandSet, where: str, *, trained_count: int, how: How = "auto") -> Match:
     """Find the bands of a model (`wanted`) among those of a scene, which messages call `where`.
 
-    `auto`: by name where the wavelengths, if both are known, agree; then by common name and by wavelength; by
-    position only where the scene names no bands and has `trained_count` of them, as many as the training scene had.
-    `name`, `wavelength` and `position` do only that, and allow another sensor than the one trained on. Bands of a role are found among those of the same role. Raises
-    `LandmixError` for a band that is missing, for a name whose wavelengths differ, and for one band that fits two.
+    `auto`: by name where the wavelengths, if both are known, agree; then by common name and by wavelength, of the same
+    sensor where both are known; by position only where the scene names no bands and has `trained_count` of them, as
+    many as the training scene had. `name` (names and common names), `wavelength` and `position` do only that, and allow
+    another sensor. Bands of a role are found among those of the same role. Raises `LandmixError` for a band that is
+    missing, for a name whose wavelengths differ, and for one band that fits two.
     """
     nothing_known = not any(band.named or band.wavelength is not None for band in scene)
     if how == "position" or (how == "auto" and nothing_known):

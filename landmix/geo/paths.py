@@ -64,6 +64,10 @@ def _with_items(entry: Entry) -> list[Entry]:
             msg = f"the role {many} needs one acquisition, but {entry.files[0]} holds several"
             raise LandmixError(msg)
         return [replace(entry, roles=tuple((role, found[0]) for role, found in parts))]
+    if len(entry.files) == 1 and _HEADER.fullmatch(_last(entry.files[0])) and not is_remote(entry.files[0]):
+        folder = os.path.dirname(entry.files[0]) or "."  # noqa: PTH120 - a product's metadata file means its folder
+        own = entry.stem if entry.stem != _stem(list(entry.files)) else _stem([os.path.abspath(folder)])  # noqa: PTH100
+        return [replace(entry, files=(folder,), stem=own)]
     items = read_items(entry.files[0]) if len(entry.files) == 1 else None
     if items is None:
         return [entry]
@@ -89,6 +93,7 @@ def _item(item: Any, key: str) -> list[Entry]:
     raise UsageError(msg)
 
 
+_HEADER = re.compile(r"(?i)MTD_MSIL..\.xml|.*_MTL\.(txt|json|xml)")
 _ROLE = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -173,9 +178,14 @@ def _stem(files: list[str]) -> str:
     return safe_name(common_prefix(stems).strip("_-. ") or stems[0])
 
 
+def _last(path: str) -> str:
+    """The last part of a path or address."""
+    return (urlsplit(path).path if "://" in path else path).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
 def _bare(path: str) -> str:
     """A name without its extension: a folder has none but `.SAFE`, a zip file may have two."""
-    name = (urlsplit(path).path if "://" in path else path).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    name = _last(path)
     if name.lower().endswith((".safe.zip", ".zip", ".safe")):
         return re.sub(r"(?i)(\.safe)?(\.zip)?$", "", name)
     return name if os.path.isdir(path) else Path(name).stem  # noqa: PTH112 - never raises

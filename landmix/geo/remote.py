@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import rasterio
 
-from landmix.files import is_remote
+from landmix.files import file_hash, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +42,21 @@ def gdal_path(path: str) -> str:
 def settings(paths: Iterable[str]) -> contextlib.AbstractContextManager[object]:
     """GDAL's options for reading `paths`; nothing where all are local."""
     return rasterio.Env(**OPTIONS) if any(map(is_remote, paths)) else contextlib.nullcontext()
+
+
+def content_hash(path: str) -> str:
+    """sha256 of a file's bytes; of a remote one what the server says of them, else its name.
+
+    Raises `LandmixError` for a local file that cannot be read.
+    """
+    if not is_remote(path):
+        return file_hash(path)
+    told = [path]
+    if path.lower().startswith(("http://", "https://")):
+        request = urllib.request.Request(path, headers={"Range": "bytes=0-0"})  # noqa: S310 - http(s), looked at above
+        with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            told += [answer.headers.get(key, "") for key in ("ETag", "Last-Modified", "Content-Range")]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def suffix(path: str) -> str:

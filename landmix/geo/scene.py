@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from landmix.core.scaling import Affine
 from landmix.errors import LandmixError
+from landmix.geo.ground import pixel_size
 from landmix.geo.opening import open_raster
 from landmix.geo.options import ReadOptions
 from landmix.geo.reader import SceneReader
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from landmix.core.bands import Band, BandSet
     from landmix.geo.grid import Grid
     from landmix.geo.quality import QualityRule
+
+
+_SUPPORT = {"nearest": 1.0, "average": 1.0, "bilinear": 1.5, "cubic": 2.5}
+"""How many of its own pixels a kernel looks away from a place, to the far edge of the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,16 @@ class Scene:
     def resampled(self) -> tuple[bool, ...]:
         """Whether the values of a file's bands are mixed or moved; one a file."""
         return tuple(not self.grid.same_as(raster.grid) for raster in self.rasters)
+
+    @property
+    def reach(self) -> int:
+        """How far in pixels a value can come from beyond its own pixel, because a band has larger ones."""
+        own = pixel_size(self.grid)
+        used = {s.file for s in self.stored}
+        moved = [raster for i, raster in enumerate(self.rasters) if i in used and self.resampled[i]]
+        sizes = [pixel_size(raster.grid) for raster in moved]
+        ratio = max([max(size) / min(own) for size in sizes if size and own], default=0.0)
+        return math.ceil(ratio * _SUPPORT[self.options.resampling] - 1e-6) if ratio else 0
 
     @property
     def plain(self) -> bool:

@@ -140,5 +140,12 @@ def _spectra(data: TrainReport) -> str:
     if data.spectra is None:
         return ""
     colors = [c.color for c in data.legend]
-    shown = data.spectra
-    return figures.spectra(data.bands, data.legend.names, colors, shown.mean, shown.std, shown.unit)
+    units = [band.unit for band in data.bands]
+    common = max(units, key=units.count)  # one axis has one unit
+    drawn = [i for i, unit in enumerate(units) if unit == common]
+    unit = data.spectra.unit or common or ""
+    if len(drawn) < len(units):
+        left_out = [band.name for band in data.bands if band.unit != common]
+        unit += f" (not drawn: {', '.join(left_out)})"
+    mean, std = data.spectra.mean[:, drawn], data.spectra.std[:, drawn]
+    return figures.spectra(data.bands.take(drawn), data.legend.names, colors, mean, std, unit)

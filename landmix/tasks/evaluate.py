@@ -12,12 +12,13 @@ import numpy as np
 from landmix.accuracy.confusion import Confusion, count_pairs
 from landmix.core.legend import Legend
 from landmix.errors import LandmixError
-from landmix.files import file_hash, is_remote, make_folder, write_json, write_text
+from landmix.files import is_remote, make_folder, write_json, write_text
 from landmix.geo.ground import pixel_size
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.maps import MapReader
 from landmix.geo.open import open_scene
 from landmix.geo.paths import entries
+from landmix.geo.remote import content_hash
 from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
@@ -108,7 +109,7 @@ def _is_training_data(tags: dict[str, str], files: list[str]) -> bool:
         trained = set(json.loads(tags.get("LANDMIX_TRAINING_LABELS", "[]")))
     except (ValueError, TypeError):
         return False
-    return bool(trained & {file_hash(path) for path in files if not is_remote(path)})
+    return bool(trained & {content_hash(path) for path in files if not is_remote(path)})
 
 
 def _write(

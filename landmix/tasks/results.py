@@ -15,8 +15,8 @@ import yaml
 from landmix.accuracy.confusion import Confusion
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
-from landmix.files import file_hash
 from landmix.geo.products.definition import as_data
+from landmix.geo.remote import content_hash
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
 from landmix.tasks.tables import accuracy_table, share
@@ -118,8 +118,8 @@ class Results:
     def _training(self) -> dict[str, Any]:
         training = self.data.training
         return {
-            "scenes": [{"name": _last(path), "sha256": file_hash(path)} for path in training.files],
-            "labels": [{"name": _last(path), "sha256": file_hash(path)} for path in training.labelled.files],
+            "scenes": [{"name": _last(path), "sha256": content_hash(path)} for path in training.files],
+            "labels": [{"name": _last(path), "sha256": content_hash(path)} for path in training.labelled.files],
             "bands_left_out": list(self.left_out),
             "seed": self.settings.seed,
             "epochs": len(self.fitted.history),

@@ -14,7 +14,8 @@ import numpy as np
 from landmix import bundle as bundles
 from landmix.accuracy.confusion import Confusion
 from landmix.errors import LandmixError
-from landmix.files import file_hash, write_json, write_text
+from landmix.files import write_json, write_text
+from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
 from landmix.nn.spec import NetSpec
@@ -64,7 +65,7 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
 
 def _hashes(*parts: Part | None) -> list[str]:
     """What the scenes and labels of a run hold."""
-    return [file_hash(path) for part in parts if part for path in (*part.files, *part.labelled.files)]
+    return [content_hash(path) for part in parts if part for path in (*part.files, *part.labelled.files)]
 
 
 def _known_figure(folder: RunFolder) -> float | None:
@@ -193,7 +194,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         stopping = None
         if settings.optim.schedule == "constant":
-            side = data.split.side or default_side(data.samples.margin, data.pixel, data.split.xy)
+            side = data.split.side or default_side(data.samples.margin + data.reach, data.pixel, data.split.xy)
             stopping = stopping_part(data.samples.labelled, data.split, training, side=side, seed=settings.seed)
             training = training & ~stopping
         return fit(

@@ -72,6 +72,8 @@ class Prepared:
     split: Split
     training: Part
     own_validation: Part | None
+    reach: int
+    """How far in pixels bands with larger pixels carry values; validation keeps that far away too."""
     pixel: tuple[float, float]
     """Height and width of a pixel of the first scene in metres; 1 without georeference."""
     left_out: tuple[str, ...]
@@ -183,7 +185,10 @@ def prepare(
         progress=lambda done, total: progress.step("read labelled pixels", done, total),
     )
     where = f"{', '.join(training.labelled.files[:3])} in {scenes[0].where}"
+    named = len(samples.labelled)
     samples, empty = samples.without_empty_bands(where, len(training.scenes))
+    if lost := named - len(samples.labelled):
+        progress.say(f"{lost} of {named} labelled pixels are left out: nodata, masked or not clear")
     trained = samples.labelled.scene < len(training.scenes)
     if len(np.unique(samples.labelled.index[trained])) < 2:  # noqa: PLR2004
         msg = f"only one class of {where} has valid pixels: two are needed"
@@ -191,11 +196,13 @@ def prepare(
     if not len(band_statistics(samples, trained).varying):
         msg = f"every band is constant over the pixels labelled by {where}: nothing can be learnt"
         raise LandmixError(msg)
+    reach = max(scene.reach for scene in scenes)
     return Prepared(
         samples=samples,
         legend=beside.legend,
         classes=len(classes.legend),
-        split=once(lambda: _split(samples, scenes, trained, split, margin=margin, seed=seed)),
+        split=once(lambda: _split(samples, scenes, trained, split, margin=margin + reach, seed=seed)),
+        reach=reach,
         pixel=pixel_size(scenes[0].grid) or (1.0, 1.0),
         training=training,
         own_validation=own_validation,

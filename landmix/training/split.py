@@ -60,7 +60,10 @@ class Split:
 
 
 def default_buffer(margin: int, pixel: tuple[float, float]) -> float:
-    """Farther than any pixel that a training crop can see, and one more: (margin + 1) pixels along the diagonal."""
+    """Farther than any pixel that a training crop can see, and one more: (margin + 1) pixels along the diagonal.
+
+    Where bands have larger pixels than the scene, their reach counts into `margin`.
+    """
     return (margin + 1) * float(np.hypot(*pixel)) * (1 + 1e-6)
 
 
