@@ -180,6 +180,7 @@ class SceneReader:
                 width=grid.width,
                 resampling=kernel,
                 tolerance=1e-6,
+                UNIFIED_SRC_NODATA="NO",  # each band has its own nodata pixels
                 **options,
             )
             self._warped[key] = self._handles.enter_context(contextlib.closing(vrt))
