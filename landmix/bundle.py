@@ -181,10 +181,10 @@ def _band(data: dict[str, Any]) -> Band:
     formula = data.get("formula")
     if formula is None:
         return Band(**data)
-    inputs = tuple((str(letter), _band(band)) for letter, band in formula["inputs"])
-    if any(band.formula is not None for _, band in inputs):
+    if any(band.get("formula") is not None for _, band in formula["inputs"]):
         msg = "a formula is computed from bands that are read"
         raise ValueError(msg)
+    inputs = tuple((str(letter), Band(**band)) for letter, band in formula["inputs"])
     parsed = Formula(expression=str(formula["expression"]), inputs=inputs)
     check(parsed)
     return Band(**{**data, "formula": parsed})

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import zipfile
 import zlib
@@ -76,6 +77,8 @@ def is_remote(path: str) -> bool:
 _ZIP = "/vsizip/{"
 """How the path of a file in a local zip file begins; GDAL's own way of writing it."""
 
+_IN_ZIP = re.compile(r"/vsizip/\{(.*?\.zip)\}/(.*)", re.IGNORECASE | re.DOTALL)
+
 
 def in_archive(archive: str, name: str) -> str:
     """The path of a file in a zip file."""
@@ -86,7 +89,14 @@ def local_file(path: str) -> Path | None:
     """The file of the local file system that holds a path's bytes: itself, or its zip file; None for a remote one."""
     if is_remote(path):
         return None
-    return Path(path.removeprefix(_ZIP).rpartition("}/")[0] if path.startswith(_ZIP) else path)
+    parts = archive_parts(path)
+    return Path(parts[0] if parts else path)
+
+
+def archive_parts(path: str) -> tuple[str, str] | None:
+    """The zip file and the name in it of what `in_archive` made; None for any other path."""
+    found = _IN_ZIP.fullmatch(path)
+    return (found[1], found[2]) if found else None
 
 
 @contextlib.contextmanager
@@ -96,12 +106,12 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
     Raises `LandmixError` for one that cannot be read.
     """
     try:
-        if not path.startswith(_ZIP):
+        parts = archive_parts(path)
+        if parts is None:
             with Path(path).open("rb") as file:
                 yield file
             return
-        archive, _, name = path.removeprefix(_ZIP).rpartition("}/")
-        with zipfile.ZipFile(archive) as opened, opened.open(name) as member:
+        with zipfile.ZipFile(parts[0]) as opened, opened.open(parts[1]) as member:
             yield member
     # ValueError: a path with a NUL; RuntimeError: an encrypted archive
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:

@@ -87,7 +87,8 @@ def features(names: Sequence[str], bands: BandSet, where: str) -> list[Band]:
     Raises `LandmixError` for a name that is not known, and for a band that `where` lacks.
     """
     roles = list(dict.fromkeys(band.role for band in bands))
-    return [_feature(name, bands, role, where) for role in roles for name in names]
+    once = list({name.casefold(): name for name in names}.values())
+    return [_feature(name, bands, role, where) for role in roles for name in once]
 
 
 def _feature(name: str, bands: BandSet, role: str, where: str) -> Band:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote
 from landmix.geo.assemble import common_prefix
-from landmix.geo.stac import Item, read_items
+from landmix.geo.items import Item, read_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,8 @@ class Entry:
     """What its outputs are called."""
     label: str | None = None
     """The label raster that a CSV of pairs names beside it."""
+    named: bool = False
+    """Whether the user chose the stem."""
     item: Item | None = None
     """The STAC item that it is."""
     roles: tuple[tuple[str, Entry], ...] = ()
@@ -52,27 +54,29 @@ def entries(spec: Any, key: str) -> list[Entry]:
 
 def scene_entries(spec: Any, key: str) -> list[Entry]:
     """`entries`, with STAC items and item collections read: a scene each."""
-    return [scene for entry in entries(spec, key) for scene in _with_items(entry)]
+    return [scene for entry in entries(spec, key) for scene in _with_items(entry, key)]
 
 
-def _with_items(entry: Entry) -> list[Entry]:
+def _with_items(entry: Entry, key: str) -> list[Entry]:
     """A file or address that is JSON is as many scenes as it holds items."""
     if entry.roles:
-        parts = [(role, _with_items(part)) for role, part in entry.roles]
-        many = next((role for role, found in parts if len(found) > 1), None)
-        if many is not None:
-            msg = f"the role {many} needs one acquisition, but {entry.files[0]} holds several"
-            raise LandmixError(msg)
+        parts = [(role, _with_items(part, key)) for role, part in entry.roles]
+        for (role, part), (_, found) in zip(entry.roles, parts, strict=True):
+            if len(found) > 1:
+                msg = f"the role {role} needs one acquisition, but {part.files[0]} holds several"
+                raise LandmixError(msg)
         return [replace(entry, roles=tuple((role, found[0]) for role, found in parts))]
     if len(entry.files) == 1 and _HEADER.fullmatch(_last(entry.files[0])) and not is_remote(entry.files[0]):
         folder = os.path.dirname(entry.files[0]) or "."  # noqa: PTH120 - a product's metadata file means its folder
-        own = entry.stem if entry.stem != _stem(list(entry.files)) else _stem([os.path.abspath(folder)])  # noqa: PTH100
+        own = entry.stem if entry.named else _stem([os.path.abspath(folder)])  # noqa: PTH100
         return [replace(entry, files=(folder,), stem=own)]
     items = read_items(entry.files[0]) if len(entry.files) == 1 else None
     if items is None:
         return [entry]
-    named = entry.stem if len(items) == 1 and entry.stem != _stem(list(entry.files)) else None
-    return [replace(entry, item=item, stem=named or safe_name(item.name)) for item in items]
+    if entry.named and len(items) > 1:
+        msg = f"the name '{entry.stem}' in {key} is for one scene, but {entry.files[0]} holds {len(items)}"
+        raise LandmixError(msg)
+    return [replace(entry, item=item, stem=entry.stem if entry.named else safe_name(item.name)) for item in items]
 
 
 def _item(item: Any, key: str) -> list[Entry]:
@@ -86,7 +90,7 @@ def _item(item: Any, key: str) -> list[Entry]:
         if len(found) != 1:
             msg = f"the name '{item['name']}' in {key} is for one scene, but its path means {len(found)}"
             raise UsageError(msg)
-        return [replace(found[0], stem=safe_name(item["name"]))]
+        return [replace(found[0], stem=safe_name(item["name"]), named=True)]
     if isinstance(item, dict) and item and all(_is_role(role) for role in item):
         return [_roles(item, key)]
     msg = f"{key} takes paths, lists of paths, or {{name: ..., path: ...}}, not {item!r}"
@@ -106,14 +110,15 @@ def _roles(item: dict[str, Any], key: str) -> Entry:
     parts: list[tuple[str, Entry]] = []
     for role, spec in item.items():
         found = _item(spec, key)
-        if len(found) != 1:
-            msg = f"the role {role} in {key} needs one acquisition, but its path means {len(found)}"
+        if len(found) != 1 or found[0].roles:
+            count = len(found[0].roles) or len(found)
+            msg = f"the role {role} in {key} needs one acquisition, but its path means {count}"
             raise UsageError(msg)
         parts.append((role, found[0]))
     stems = [part.stem for _, part in parts]
     stem = stems[0] if len(set(stems)) == 1 else common_prefix(stems).strip("_-. ") or "_".join(stems)
     return Entry(
-        files=tuple(path for _, part in parts for path in part.files), stem=safe_name(stem[:100]), roles=tuple(parts)
+        files=tuple(path for _, part in parts for path in part.files), stem=safe_name(stem), roles=tuple(parts)
     )
 
 
@@ -191,7 +196,11 @@ def _bare(path: str) -> str:
     return name if os.path.isdir(path) else Path(name).stem  # noqa: PTH112 - never raises
 
 
+_LONGEST = 150
+"""Bytes of a stem: file names have at most 255, with extensions and what is put before unfinished files."""
+
+
 def safe_name(text: str) -> str:
     """A name that is one file name on every system and stays inside its folder."""
     kept = "".join("_" if c in '/\\:*?"<>|' or ord(c) < ord(" ") else c for c in text).strip(" .")
-    return kept or "scene"
+    return kept.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").rstrip(" .") or "scene"

@@ -13,6 +13,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from landmix.core.indices import compute
 from landmix.core.scaling import decode
+from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo import remote
 from landmix.geo.ground import covered, pixel_size
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import rasterio
     from numpy.typing import NDArray
 
-    from landmix.core.window import Window
     from landmix.geo.scene import QualityLayer, Scene, Stored
 
 
@@ -156,7 +156,7 @@ class SceneReader:
             smooth = "average" if self._coarser(s.file) and self.scene.options.resampling != "nearest" else None
             kernel = Resampling["nearest" if s.decode else smooth or self.scene.options.resampling]
             vrt = self._warp(s.file, kernel, dtype="float32", nodata=float("nan"), src_nodata=s.nodata)
-            target[i] = decode(vrt.read(s.number, window=_rasterio(part)), s.decode)
+            target[i] = decode(_by_block(vrt, [s.number], part)[0], s.decode)
 
     def _coarser(self, file: int) -> bool:
         """Whether the scene's pixels are clearly larger than a file's in another CRS."""
@@ -166,8 +166,7 @@ class SceneReader:
     def _warp(self, file: int, kernel: Resampling, **options: Any) -> WarpedVRT:
         """A file on the scene's grid by way of GDAL's warper.
 
-        It warps block by block, the same blocks whatever is read. Its shortcut between exactly placed pixels is
-        limited to a millionth of a pixel (rasterio takes no 0).
+        Its shortcut between exactly placed pixels is limited to a millionth of a pixel (rasterio takes no 0).
         """
         key = (file, kernel)
         if key not in self._warped:
@@ -181,6 +180,8 @@ class SceneReader:
                 resampling=kernel,
                 tolerance=1e-6,
                 UNIFIED_SRC_NODATA="NO",  # each band has its own nodata pixels
+                # else the width of a kernel follows from the block that is warped; an average needs it
+                **({} if kernel == Resampling.average else {"XSCALE": "1", "YSCALE": "1"}),
                 **options,
             )
             self._warped[key] = self._handles.enter_context(contextlib.closing(vrt))
@@ -207,8 +208,7 @@ class SceneReader:
             return values
         if placement is None:
             vrt = self._warp(layer.file, Resampling.nearest)
-            warped: NDArray[np.generic] = vrt.read(numbers, window=_rasterio(window))
-            return warped
+            return _by_block(vrt, numbers, window)
         sampling = Sampling.of(placement, window, "nearest")
         if sampling is None:
             return np.zeros((len(numbers), window.height, window.width), dataset.dtypes[0])
@@ -223,6 +223,21 @@ class SceneReader:
             return None if inside.all() else ~inside
         sampling = Sampling.of(placement, window, "nearest")
         return np.ones((window.height, window.width), np.bool_) if sampling is None else sampling.outside
+
+
+def _by_block(vrt: WarpedVRT, numbers: list[int], window: Window) -> NDArray[np.generic]:
+    """Bands (n, H, W) of a window, read block by block.
+
+    GDAL warps larger windows in one piece, whose last bits depend on the window; a block is always the same.
+    """
+    values = np.empty((len(numbers), window.height, window.width), vrt.dtypes[numbers[0] - 1])
+    height, width = vrt.block_shapes[0]
+    for row in range(window.row // height * height, window.row_end, height):
+        for col in range(window.col // width * width, window.col_end, width):
+            part = window.intersect(Window(row=row, col=col, height=height, width=width))
+            assert part is not None  # noqa: S101 - the blocks touch the window
+            values[:, *part.relative_to(window).slices] = vrt.read(numbers, window=_rasterio(part))
+    return values
 
 
 def file_mask(dataset: rasterio.DatasetReader, window: RasterioWindow) -> NDArray[np.uint8]:

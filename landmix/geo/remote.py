@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import rasterio
 
-from landmix.files import file_hash, is_remote
+from landmix.files import archive_parts, file_hash, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,13 @@ OPTIONS = {
 
 
 def gdal_path(path: str) -> str:
-    """How GDAL calls a remote path; local ones and `/vsi...` stay as they are."""
+    """How GDAL calls a remote path; local ones and `/vsi...` stay as they are.
+
+    Braces in the name of a zip file would end the braces around it, so GDAL is left to find its end by the extension.
+    """
+    parts = archive_parts(path)
+    if parts and {"{", "}"} & set(parts[0]):
+        return f"/vsizip/{parts[0]}/{parts[1]}"
     scheme, separator, rest = path.partition("://")
     return _SCHEMES[scheme.lower()] + rest if separator and scheme.lower() in _SCHEMES else path
 
@@ -61,6 +67,9 @@ def content_hash(path: str) -> str:
 
 def suffix(path: str) -> str:
     """The file extension in lower case, of an address without its query."""
-    name = urlsplit(path).path if "://" in path else path
+    try:
+        name = urlsplit(path).path if "://" in path else path
+    except ValueError:  # no address at all; opening it will say so
+        return ""
     last = name.rsplit("/", 1)[-1]
     return f".{last.rsplit('.', 1)[-1].lower()}" if "." in last else ""

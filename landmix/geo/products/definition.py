@@ -92,6 +92,8 @@ class StacEntry:
     """How catalogues call the product."""
 
     collections: list[str] = field(default_factory=list)
+    platforms: list[str] = field(default_factory=list)
+    """Of collections that several products share; empty: any."""
     quality: list[str] = field(default_factory=list)
 
 
