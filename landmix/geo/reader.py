@@ -42,7 +42,7 @@ class SceneReader:
         self._plain = scene.plain
         self._dtype = scene.dtype
         self._handles = handles
-        self._warped: dict[tuple[int, Resampling], WarpedVRT] = {}
+        self._warped: dict[tuple[int, Resampling, float | None], WarpedVRT] = {}
         self._remote = [raster.path for raster in scene.rasters]
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
@@ -155,8 +155,17 @@ class SceneReader:
             s = self.scene.stored[i]
             smooth = "average" if self._coarser(s.file) and self.scene.options.resampling != "nearest" else None
             kernel = Resampling["nearest" if s.decode else smooth or self.scene.options.resampling]
-            vrt = self._warp(s.file, kernel, dtype="float32", nodata=float("nan"), src_nodata=s.nodata)
-            target[i] = decode(_by_block(vrt, [s.number], part)[0], s.decode)
+            values = self._warped_band(s, kernel, part)
+            if kernel not in {Resampling.nearest, Resampling.average}:
+                # GDAL fills holes from their neighbours
+                values[np.isnan(self._warped_band(s, Resampling.nearest, part))] = np.nan
+            target[i] = decode(values, s.decode)
+
+    def _warped_band(self, stored: Stored, kernel: Resampling, part: Window) -> NDArray[np.float32]:
+        """One band (H, W), NaN where invalid."""
+        vrt = self._warp(stored.file, kernel, dtype="float32", nodata=float("nan"), src_nodata=stored.nodata)
+        values: NDArray[np.float32] = _by_block(vrt, [stored.number], part)[0].astype(np.float32, copy=False)
+        return values
 
     def _coarser(self, file: int) -> bool:
         """Whether the scene's pixels are clearly larger than a file's in another CRS."""
@@ -168,7 +177,7 @@ class SceneReader:
 
         Its shortcut between exactly placed pixels is limited to a millionth of a pixel (rasterio takes no 0).
         """
-        key = (file, kernel)
+        key = (file, kernel, options.get("src_nodata"))
         if key not in self._warped:
             grid = self.scene.grid
             vrt = WarpedVRT(

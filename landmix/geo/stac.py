@@ -218,10 +218,10 @@ def _nodata(text: dict[str, Any], known: DeliveredBand | None) -> float | None:
 def _quality(item: Item, product: Product | None, options: ReadOptions) -> tuple[str, QualityRule] | None:
     """The quality asset that the product knows."""
     assets = {key.casefold(): asset for key, asset in item.data["assets"].items()}
-    for key in product.stac.quality if product and product.qualities else ():
+    for key in product.stac.quality if product and product.quality else ():
         asset = assets.get(key.casefold())
         if isinstance(asset, dict) and isinstance(asset.get("href"), str):
             path = resolve(asset["href"], item)
-            rule = quality_rule(product.qualities[0], options, path)  # type: ignore[union-attr]  # looked at above
+            rule = quality_rule(product.quality[0], options, path)  # type: ignore[union-attr]  # looked at above
             return None if rule is None else (path, rule)
     return None

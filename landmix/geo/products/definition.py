@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,16 @@ class FromHeader:
 Number = FromHeader | float | Unknown
 
 
+def _check_numbers(scale: Number | None, offset: Number | None) -> None:
+    """A scale must turn numbers into numbers."""
+    if isinstance(scale, float | int) and (not math.isfinite(scale) or scale == 0):
+        msg = f"scale must be finite and not 0, not {scale}"
+        raise ValueError(msg)
+    if isinstance(offset, float | int) and not math.isfinite(offset):
+        msg = f"offset must be finite, not {offset}"
+        raise ValueError(msg)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandEntry:
     """One band of a product."""
@@ -53,6 +64,9 @@ class BandEntry:
     offset: Number | None = None
     nodata: float | None = None
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.scale, self.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +130,12 @@ class Product:
     file: Patterns | None = None
     bands: dict[str, BandEntry] = field(default_factory=dict)
     stack: StackEntry | None = None
-    quality: QualityEntry | list[QualityEntry] | None = None
+    quality: list[QualityEntry] = field(default_factory=list)
+    """Quality rasters that may be there; the first whose file is there is used."""
     stac: StacEntry = field(default_factory=StacEntry)
 
     def __post_init__(self) -> None:
+        _check_numbers(self.scale, self.offset)
         if bool(self.bands) == bool(self.stack):
             msg = "either bands or stack must be given"
             raise ValueError(msg)
@@ -152,23 +168,23 @@ class Product:
             names = []
         return {name: BandEntry(number=i) for i, name in enumerate(names, start=1)}
 
-    @property
-    def qualities(self) -> list[QualityEntry]:
-        """The quality rasters that may be there."""
-        return self.quality if isinstance(self.quality, list) else [self.quality] if self.quality else []
-
 
 def parse(data: Any, where: str) -> Product:
     """Check a product's description. Raises `LandmixError` that names every fault by its key."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # noqa: PLC0415 - plain rasters need no product
 
+    if isinstance(data, dict) and isinstance(data.get("quality"), dict):
+        data = {**data, "quality": [data["quality"]]}
     kinds: tuple[Any, ...] = (Product, BandEntry, StackEntry, QualityEntry, StacEntry, FromHeader)
     for kind in kinds:
         kind.__pydantic_config__ = ConfigDict(extra="forbid")
     try:
         return TypeAdapter(Product).validate_python(data)
     except ValidationError as error:
-        faults = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}".lstrip(": ") for e in error.errors()]
+        faults = [
+            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg'].removeprefix('Value error, ')}".lstrip(": ")
+            for e in error.errors()
+        ]
         msg = f"the product file {where} cannot be used: {'; '.join(dict.fromkeys(faults[:5]))}"
         raise LandmixError(msg) from None
 

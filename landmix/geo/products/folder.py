@@ -90,15 +90,22 @@ def _list(path: str) -> _Files:
                 if count > _MOST:
                     msg = f"{path} holds more than {_MOST} files: name the folder of one scene"
                     raise LandmixError(msg)
-                if not file.name.startswith(".") and file.is_file():
+                if _is_meant(str(file.relative_to(path))) and file.is_file():
                     paths.append(str(file))
             return _Files(path, tuple(paths))
         with zipfile.ZipFile(path) as archive:
-            inner = sorted(info.filename for info in archive.infolist()[:_MOST] if not info.is_dir())
+            inner = sorted(
+                info.filename for info in archive.infolist()[:_MOST] if not info.is_dir() and _is_meant(info.filename)
+            )
     except (OSError, zipfile.BadZipFile) as error:
         msg = f"cannot read {path}: {error}"
         raise LandmixError(msg) from error
     return _Files(path, tuple(in_archive(path, name) for name in inner))
+
+
+def _is_meant(name: str) -> bool:
+    """Whether a file is part of the delivery, not hidden or left behind by the system."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.replace("\\", "/").split("/"))
 
 
 def _name(path: str) -> str:
@@ -145,8 +152,8 @@ def product_band(
     name: str, entry: BandEntry, product: Product, path: str, header: dict[str, str] | None, header_path: str | None
 ) -> DeliveredBand:
     """A band of a product as it lies in a file, with what the metadata say of it."""
-    scale = _number(product.scale if entry.scale is None else entry.scale, entry, header, header_path)
-    offset = _number(product.offset if entry.offset is None else entry.offset, entry, header, header_path)
+    scale = _number(product.scale if entry.scale is None else entry.scale, entry, header, header_path, scales=True)
+    offset = _number(product.offset if entry.offset is None else entry.offset, entry, header, header_path, scales=False)
     stored = product.offset_in == "stored"
     by = header_path or f"the product {product.title}"
     known = scale is not None and offset is not None
@@ -171,8 +178,10 @@ def product_band(
     )
 
 
-def _number(value: Number, entry: BandEntry, header: dict[str, str] | None, where: str | None) -> float | None:
-    """A scale or offset; None where it is unknown."""
+def _number(
+    value: Number, entry: BandEntry, header: dict[str, str] | None, where: str | None, *, scales: bool
+) -> float | None:
+    """A scale (which cannot be 0) or an offset; None where it is unknown."""
     if not isinstance(value, FromHeader):
         return None if value == "unknown" else float(value)
     if header is None:
@@ -180,17 +189,31 @@ def _number(value: Number, entry: BandEntry, header: dict[str, str] | None, wher
     keys = [key.replace("{id}", str(entry.id)) for key in ([value.key] if isinstance(value.key, str) else value.key)]
     text = next((header[key] for key in keys if key in header), None)
     if text is None:
-        return None if value.absent == "unknown" else float(value.absent)
+        return _absent(value, keys, header, where)
     number = _parse(text, keys[0], where)
     if value.inverse:
         number = 1 / number if number else math.nan
     if value.divide_by_sine is not None:
         angle = _parse(header.get(value.divide_by_sine, ""), value.divide_by_sine, where)
         number /= math.sin(math.radians(angle)) if angle > 0 else math.nan
-    if not math.isfinite(number):
+    if not math.isfinite(number) or (number == 0 and scales):
         msg = f"{keys[0]} of {where} gives no number that pixels can be scaled with: {text}"
         raise LandmixError(msg)
     return number
+
+
+def _absent(value: FromHeader, keys: list[str], header: dict[str, str], where: str | None) -> float | None:
+    """The number that stands for a missing key; None if it is unknown.
+
+    Raises `LandmixError` where the metadata have the key for other bands: then it is not an older product.
+    """
+    if value.absent == "unknown":
+        return None
+    family = keys[0].rpartition("/")[0]
+    if family and any(key.rpartition("/")[0] == family for key in header):
+        msg = f"{where} lacks {keys[0]}, which it has for other bands: is the file whole?"
+        raise LandmixError(msg)
+    return float(value.absent)
 
 
 def _parse(text: str, key: str, where: str | None) -> float:
@@ -203,7 +226,7 @@ def _parse(text: str, key: str, where: str | None) -> float:
 
 def _quality(files: _Files, product: Product, options: ReadOptions) -> tuple[str, QualityRule] | None:
     """The quality raster that is there, with the rule that the user wants."""
-    for entry in product.qualities:
+    for entry in product.quality:
         path = files.one(entry.file, "the quality band")
         if path is not None:
             rule = quality_rule(entry, options, path)
