@@ -84,11 +84,15 @@ _RANGES = {
 def features(names: Sequence[str], bands: BandSet, where: str) -> list[Band]:
     """The spectral indices `names` of a scene's bands; in a scene of several roles one for each role.
 
-    Raises `LandmixError` for a name that is not known, and for a band that `where` lacks.
+    Raises `LandmixError` for a name that is not known or stands twice, and for a band that `where` lacks.
     """
     roles = list(dict.fromkeys(band.role for band in bands))
-    once = list({name.casefold(): name for name in names}.values())
-    return [_feature(name, bands, role, where) for role in roles for name in once]
+    small = [name.casefold() for name in names]
+    doubled = next((name for name in small if small.count(name) > 1), None)
+    if doubled is not None:
+        msg = f"data.features must name each index once, but {doubled} is named twice"
+        raise LandmixError(msg)
+    return [_feature(name, bands, role, where) for role in roles for name in names]
 
 
 def _feature(name: str, bands: BandSet, role: str, where: str) -> Band:

@@ -105,23 +105,28 @@ def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: boo
                 msg = f"{band.path} should hold band {band.band.name} as number {band.number}, but it has"
                 msg += f" {opened[band.path].count} bands"
                 raise LandmixError(msg)
+        stored = tuple(
+            _stored(paths.index(band.path), opened[band.path], band, delivery, options, inherited=inherited)
+            for band in delivered
+        )
         return _Part(
             delivery=delivery,
             rasters=tuple(_scene_file(path, dataset) for path, dataset in opened.items()),
-            stored=tuple(
-                _stored(paths.index(band.path), opened[band.path], band, delivery, options, inherited=inherited)
-                for band in delivered
+            stored=stored,
+            bands=tuple(
+                _with_role(role, band, own, opened[band.path]) for band, own in zip(delivered, stored, strict=True)
             ),
-            bands=tuple(_with_role(role, band, opened[band.path]) for band in delivered),
             quality=_quality(delivery, paths, opened),
             block=_block(opened[delivered[0].path]),
             unknown=_unknown(delivered, delivery, options),
         )
 
 
-def _with_role(role: str, delivered: DeliveredBand, dataset: rasterio.DatasetReader) -> Band:
+def _with_role(role: str, delivered: DeliveredBand, stored: Stored, dataset: rasterio.DatasetReader) -> Band:
     band = delivered.band
     unit = band.unit or (dataset.units[delivered.number - 1] or "").strip() or None
+    if unit == "reflectance" and not stored.known and stored.dtype.kind != "f":
+        unit = None  # whole numbers are no reflectance, whatever a catalogue calls them
     return replace(band, unit=unit, role=role, name=f"{role}.{band.name}".removeprefix("."))
 
 
@@ -190,7 +195,9 @@ def _meaning(
     if options.scale == "stac":
         return said
     users = _users(delivered, options, said or tags)
-    if users and not (inherited and (said or tags)):
+    # an offset alone was said of a product that leaves it open, not of whatever comes later
+    meant = not inherited or not (said or tags or (options.scale == "auto" and delivered.unknown_offset is None))
+    if users and meant:
         return users
     if said and tags and not np.allclose([said.scale, said.offset], [tags.scale, tags.offset], rtol=1e-5, atol=1e-12):
         way = "stac, tiff" if delivery.catalogue else "tiff"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
+from pyproj.exceptions import CRSError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def pixel_size(grid: Grid) -> tuple[float, float] | None:
-    """Height and width in metres of the pixel in the middle; None without georeference.
+    """Height and width in metres of the pixel in the middle; None without georeference, and where it names no place on earth.
 
     Geodesic on geographic and Web Mercator grids, else by the CRS's own unit.
     """
     if not grid.georeferenced:
         return None
     rows, cols = np.array([0, 1, 0]) + grid.height // 2, np.array([0, 0, 1]) + grid.width // 2
-    xy = plane([grid], np.zeros(3, np.int32), rows, cols)
+    try:
+        xy = plane([grid], np.zeros(3, np.int32), rows, cols)
+    except CRSError:  # degrees that do not exist
+        return None
     return float(np.hypot(*(xy[1] - xy[0]))), float(np.hypot(*(xy[2] - xy[0])))
 
 

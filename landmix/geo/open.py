@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from landmix.errors import LandmixError
 from landmix.files import is_remote
 from landmix.geo.assemble import assemble
 from landmix.geo.delivery import Delivery
@@ -11,7 +12,7 @@ from landmix.geo.opening import open_raster
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import Entry
 from landmix.geo.products.definition import find
-from landmix.geo.products.folder import describe_file, is_delivery, open_folder, recognise_file
+from landmix.geo.products.folder import describe_file, is_delivery, open_as, open_folder, recognise_file
 from landmix.geo.stac import open_item
 
 if TYPE_CHECKING:
@@ -28,9 +29,8 @@ def open_entry(entry: Entry, options: ReadOptions | None = None, *, inherited: b
     """
     options = options or ReadOptions()
     parts = entry.roles or (("", entry),)
-    return assemble(
-        [(role, _delivery(part, options)) for role, part in parts], entry.stem, options, inherited=inherited
-    )
+    deliveries = [(role, _delivery(part, options, inherited=inherited)) for role, part in parts]
+    return assemble(deliveries, entry.stem, options, inherited=inherited)
 
 
 def open_scene(files: Sequence[str], name: str, options: ReadOptions | None = None) -> Scene:
@@ -38,21 +38,42 @@ def open_scene(files: Sequence[str], name: str, options: ReadOptions | None = No
     return open_entry(Entry(files=tuple(files), stem=name), options)
 
 
-def _delivery(entry: Entry, options: ReadOptions) -> Delivery:
+def _delivery(entry: Entry, options: ReadOptions, *, inherited: bool) -> Delivery:
     if entry.item is not None:
         return open_item(entry.item, options)
-    first = entry.files[0]
-    plain = Delivery(
-        where=first if len(entry.files) == 1 else f"{first} and {len(entry.files) - 1} more", files=entry.files
-    )
-    if len(entry.files) > 1:
-        return plain
-    if not is_remote(first) and is_delivery(first):
-        return open_folder(first, options)
-    with open_raster(first, allow_vrt=options.allow_vrt) as dataset:
-        descriptions, dtypes = dataset.descriptions, dataset.dtypes
+    first, single = entry.files[0], len(entry.files) == 1
+    where = first if single else f"{first} and {len(entry.files) - 1} more"
+    folder = single and not is_remote(first) and is_delivery(first)
     if options.product is not None:
-        product = find(options.product)[1]
-        if product.stack and len(dtypes) == product.stack.count:
-            return describe_file(first, product)
-    return recognise_file(first, descriptions, dtypes) or plain
+        found = _as_product(where, entry.files, options, folder=folder)
+        if found is not None:
+            return found
+        if not inherited:
+            msg = f"{where} has no file that fits a band of {_named(options)}: are these its files?"
+            raise LandmixError(msg)
+    if folder:
+        return open_folder(first, options)
+    if single:
+        with open_raster(first, allow_vrt=options.allow_vrt) as dataset:
+            recognised = recognise_file(first, dataset.descriptions, dataset.dtypes)
+        if recognised is not None:
+            return recognised
+    return Delivery(where=where, files=entry.files)
+
+
+def _as_product(where: str, files: Sequence[str], options: ReadOptions, *, folder: bool) -> Delivery | None:
+    """What `scene.product` says that the files are; None where they are not."""
+    assert options.product is not None  # noqa: S101 - the caller looked
+    product = find(options.product)[1]
+    if product.stack and len(files) == 1 and not folder:
+        with open_raster(files[0], allow_vrt=options.allow_vrt) as dataset:
+            fits = dataset.count == product.stack.count
+        return describe_file(files[0], product) if fits else None
+    return open_as(where, files, options)
+
+
+def _named(options: ReadOptions) -> str:
+    """How messages call the product that the user names."""
+    assert options.product is not None  # noqa: S101 - the caller looked
+    name, product = find(options.product)
+    return f"{name} ({product.title})"

@@ -107,6 +107,8 @@ def _settings(task: PredictTask) -> PredictSettings:
 def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]:
     """As the training scenes were read, unless the user says otherwise; and whether the scale is inherited so."""
     said = {key: value for key, value in asdict(task.scene).items() if value is not None}
+    if "scale" in said:
+        said.setdefault("offset", None)  # the other half of what the user says
     return ReadOptions(**{**bundle.scene, **said}), not {"scale", "offset"} & set(said)
 
 

@@ -137,6 +137,10 @@ class ReadOverrides:
     match: How | None = None
     allow_vrt: bool | None = None
 
+    def __post_init__(self) -> None:
+        # what is said must be what can be said in training
+        ReadOptions(**{name: value for name in self.__slots__ if (value := getattr(self, name)) is not None})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TilingSettings:

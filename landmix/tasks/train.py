@@ -15,6 +15,7 @@ from landmix import bundle as bundles
 from landmix.accuracy.confusion import Confusion
 from landmix.errors import LandmixError
 from landmix.files import write_json, write_text
+from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
@@ -46,6 +47,7 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     progress = progress if processes.first else Silent()
     folder = RunFolder(Path(settings.out_dir))
     config: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    config["scene"]["product"] = as_data(settings.scene.product)  # a file's content, not its name
     check_logger(settings.logger.name)
     resume, overwrite = settings.resume, settings.overwrite
     if processes.from_first(lambda: folder.finished(config, resume=resume, overwrite=overwrite)):

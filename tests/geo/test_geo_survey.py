@@ -47,7 +47,7 @@ def test_progress_ends_at_all_tiles(tmp_path: Path) -> None:
 def test_a_preview_shows_every_nth_pixel(tmp_path: Path, georeference: str) -> None:
     values = coordinates(2, 90, 60, "int32")
     values[0, :30, :20] = -1
-    place: dict[str, Any] = {
+    places: dict[str, dict[str, Any]] = {
         "north": {"transform": NORTH_UP},
         "south": {"transform": SOUTH_UP},
         "rotated": {"transform": ROTATED},
@@ -56,7 +56,8 @@ def test_a_preview_shows_every_nth_pixel(tmp_path: Path, georeference: str) -> N
             "transform": None,
             "gcps": [GroundControlPoint(r, c, c * 10, -r * 10) for r, c in ((0, 0), (0, 60), (90, 0))],
         },
-    }[georeference]
+    }
+    place = places[georeference]
     path = write_tif(tmp_path / "a.tif", values, nodata=-1, scales=[0.5, 1], **place)
     shown, clear = preview(open_scene([path], "a"), longest=30)
     assert shown.shape == (2, 30, 20)

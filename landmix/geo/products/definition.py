@@ -181,12 +181,15 @@ def parse(data: Any, where: str) -> Product:
     try:
         return TypeAdapter(Product).validate_python(data)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg'].removeprefix('Value error, ')}".lstrip(": ")
-            for e in error.errors()
-        ]
+        faults = [f"{_dotted(e['loc'])}: {e['msg'].removeprefix('Value error, ')}".lstrip(": ") for e in error.errors()]
         msg = f"the product file {where} cannot be used: {'; '.join(dict.fromkeys(faults[:5]))}"
         raise LandmixError(msg) from None
+
+
+def _dotted(parts: tuple[str | int, ...]) -> str:
+    """A key's path, without the alternatives of types that pydantic puts between its parts."""
+    kinds = {"float", "int", "str", "FromHeader"}
+    return ".".join(str(part) for part in parts if part not in kinds and "[" not in str(part))
 
 
 @functools.cache

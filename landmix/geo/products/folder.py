@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from landmix.core.bands import Band
 from landmix.errors import LandmixError
-from landmix.files import in_archive, read_bytes
+from landmix.files import in_archive, is_remote, read_bytes
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
 from landmix.geo.products.definition import FromHeader, Product, built_in, find, single_files
 from landmix.geo.products.headers import LIMIT, read_header
@@ -59,19 +59,25 @@ def is_delivery(path: str) -> bool:
     return Path(path).is_dir() or (Path(path).suffix.lower() == ".zip" and Path(path).is_file())
 
 
-def open_folder(path: str, options: ReadOptions) -> Delivery:
-    """What lies in a folder or zip file, as one of the known products or as `scene.product` says.
+def open_as(where: str, files: Sequence[str], options: ReadOptions) -> Delivery | None:
+    """Files as the product that `scene.product` says; None where none of them fits.
 
-    Raises `LandmixError` where it is none of them, or bands of it are missing or there twice.
+    `files` are the user's list, or one folder, zip file or raster.
+    """
+    assert options.product is not None  # noqa: S101 - the caller looked
+    product = find(options.product)[1]
+    single = len(files) == 1 and not is_remote(files[0])
+    found = _list(files[0]) if single and is_delivery(files[0]) else _Files(where, tuple(files))
+    delivery = _deliver(found, product, options)
+    return delivery if delivery.bands else None
+
+
+def open_folder(path: str, options: ReadOptions) -> Delivery:
+    """What lies in a folder or zip file, as one of the known products.
+
+    Raises `LandmixError` where it is none of them, or bands of it are there twice.
     """
     files = _list(path)
-    if options.product is not None:
-        name, product = find(options.product)
-        delivery = _deliver(files, product, options)
-        if not delivery.bands:
-            msg = f"{path} holds no file that fits a band of {name} ({product.title})"
-            raise LandmixError(msg)
-        return delivery
     fitting = [product for product in built_in().values() if _recognised(files, product)]
     if not fitting:
         msg = (
