@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def pixel_size(grid: Grid) -> tuple[float, float] | None:
-    """Height and width in metres of the pixel in the middle; None without georeference, and where it names no place on earth.
+    """Height and width in metres of the pixel in the middle; None without a place on earth.
 
     Geodesic on geographic and Web Mercator grids, else by the CRS's own unit.
     """

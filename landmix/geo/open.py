@@ -49,7 +49,7 @@ def _delivery(entry: Entry, options: ReadOptions, *, inherited: bool) -> Deliver
         if found is not None:
             return found
         if not inherited:
-            msg = f"{where} has no file that fits a band of {_named(options)}: are these its files?"
+            msg = f"{where} holds no file that fits a band of {_named(options)}"
             raise LandmixError(msg)
     if folder:
         return open_folder(first, options)

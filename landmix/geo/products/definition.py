@@ -181,15 +181,17 @@ def parse(data: Any, where: str) -> Product:
     try:
         return TypeAdapter(Product).validate_python(data)
     except ValidationError as error:
-        faults = [f"{_dotted(e['loc'])}: {e['msg'].removeprefix('Value error, ')}".lstrip(": ") for e in error.errors()]
+        faults = [_fault(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
         msg = f"the product file {where} cannot be used: {'; '.join(dict.fromkeys(faults[:5]))}"
         raise LandmixError(msg) from None
 
 
-def _dotted(parts: tuple[str | int, ...]) -> str:
-    """A key's path, without the alternatives of types that pydantic puts between its parts."""
+def _fault(parts: tuple[str | int, ...], message: str) -> str:
+    """A fault with its key, without the alternatives of types that pydantic puts between the key's parts."""
     kinds = {"float", "int", "str", "FromHeader"}
-    return ".".join(str(part) for part in parts if part not in kinds and "[" not in str(part))
+    key = ".".join(str(part) for part in parts if part not in kinds and "[" not in str(part))
+    key = key.replace("quality.0", "quality")  # mostly there is one, which is then no list
+    return message if not key or message.startswith(key) else f"{key}: {message}"
 
 
 @functools.cache
