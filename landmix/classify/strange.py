@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from landmix.bundle import Bundle
     from landmix.geo.scene import Scene
 
-_TILES, _SIDE = 9, 256
+_TILES, _SIDE = 9, 128
 _FAR = 8.0
 """Standard deviations of the training pixels."""
 _MANY = 0.02

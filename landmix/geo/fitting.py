@@ -31,7 +31,8 @@ def fit_to(
     inputs = wanted.inputs
     found = match(scene.bands, inputs, scene.where, trained_count=trained_count, how=scene.options.match)
     if found.by_position and len(inputs) > 1:
-        warn(f"{scene.where}: bands are taken by position, because names cannot confirm them")
+        why = "names no bands" if not any(band.named for band in scene.bands) else "is read with scene.match=position"
+        warn(f"{scene.where} {why}: its bands are taken by position, as in the training scene")
     elif table := found.table(scene.bands, inputs):
         say(f"bands of {scene.where} by what they are, not by name:\n{table}")
     _check_units(scene, found, inputs, warn)

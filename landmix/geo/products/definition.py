@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -78,6 +79,14 @@ class StackEntry:
     count: int
     dtype: str | None = None
 
+    def __post_init__(self) -> None:
+        # a product can come with a stranger's model, and format strings can do more than count
+        if not re.fullmatch(r"[\w .-]*\{(:0?\d?d?)?\}[\w .-]*", self.names) or not 1 <= self.count <= 65535:  # noqa: PLR2004
+            msg = (
+                f"stack.names must count the bands, as in A{{:02d}}, and stack.count be 1 to 65535, not {self.names!r}"
+            )
+            raise ValueError(msg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityEntry:
@@ -142,12 +151,6 @@ class Product:
         if self.decode is not None and self.decode not in DECODINGS:
             msg = f"decode must be one of {', '.join(DECODINGS)}, not {self.decode!r}"
             raise ValueError(msg)
-        if self.stack and not 1 <= self.stack.count <= 65535:  # noqa: PLR2004
-            msg = f"stack.count must lie between 1 and 65535, not {self.stack.count}"
-            raise ValueError(msg)
-        if self.stack and len(set(self.entries)) != self.stack.count:
-            msg = f"stack.names must count the bands, as in A{{:02d}}, not {self.stack.names!r}"
-            raise ValueError(msg)
         if self.reference is not None and self.reference not in self.entries:
             msg = f"reference must be one of the bands, not {self.reference!r}"
             raise ValueError(msg)
@@ -162,11 +165,7 @@ class Product:
         stack = self.stack
         if stack is None:
             return self.bands
-        try:
-            names = [stack.names.format(stack.first + i) for i in range(stack.count)]
-        except (IndexError, KeyError, ValueError, AttributeError):
-            names = []
-        return {name: BandEntry(number=i) for i, name in enumerate(names, start=1)}
+        return {stack.names.format(stack.first + i): BandEntry(number=i + 1) for i in range(stack.count)}
 
 
 def parse(data: Any, where: str) -> Product:
