@@ -66,10 +66,10 @@ def _with_items(entry: Entry, key: str) -> list[Entry]:
                 msg = f"the role {role} needs one acquisition, but {part.files[0]} holds several"
                 raise LandmixError(msg)
         return [replace(entry, roles=tuple((role, found[0]) for role, found in parts))]
-    if len(entry.files) == 1 and _HEADER.fullmatch(_last(entry.files[0])) and not is_remote(entry.files[0]):
-        folder = os.path.dirname(entry.files[0]) or "."  # noqa: PTH120 - a product's metadata file means its folder
-        own = entry.stem if entry.named else _stem([os.path.abspath(folder)])  # noqa: PTH100
-        return [replace(entry, files=(folder,), stem=own)]
+    meant = _meant(entry.files[0]) if len(entry.files) == 1 and not is_remote(entry.files[0]) else None
+    if meant is not None:
+        own = entry.stem if entry.named else _stem([os.path.abspath(meant)])  # noqa: PTH100
+        return [replace(entry, files=(meant,), stem=own)]
     items = read_items(entry.files[0]) if len(entry.files) == 1 else None
     if items is None:
         return [entry]
@@ -95,6 +95,16 @@ def _item(item: Any, key: str) -> list[Entry]:
         return [_roles(item, key)]
     msg = f"{key} takes paths, lists of paths, or {{name: ..., path: ...}}, not {item!r}"
     raise UsageError(msg)
+
+
+def _meant(path: str) -> str | None:
+    """What a metadata file belongs to: a product's folder, an ENVI header's pixels; None for any other file."""
+    if _HEADER.fullmatch(_last(path)):
+        return os.path.dirname(path) or "."  # noqa: PTH120 - never raises
+    if path.lower().endswith(".hdr"):
+        ends = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin")
+        return next((path[:-4] + end for end in ends if os.path.isfile(path[:-4] + end)), None)  # noqa: PTH113
+    return None
 
 
 _HEADER = re.compile(r"(?i)MTD_MSIL..\.xml|.*_MTL\.(txt|json|xml)")

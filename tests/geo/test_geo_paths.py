@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from landmix.errors import LandmixError, UsageError
 from landmix.geo.open import open_scene
-from landmix.geo.paths import Entry, entries, safe_name
+from landmix.geo.paths import Entry, entries, safe_name, scene_entries
 
 ODD = [
     "with space.tif",
@@ -147,3 +147,23 @@ def test_safe_names_stay_in_their_folder(text: str) -> None:
     assert Path(name).name == name
     assert not set(name) & set('/\\:*?"<>|\n\0')
     assert safe_name(name) == name
+
+
+@pytest.mark.parametrize("end", ["", ".img", ".bsq"])
+def test_an_envi_header_means_its_pixels(here: Path, end: str) -> None:
+    write_tif(here / f"cube{end}", coordinates(2, 4, 5), driver="ENVI")
+    (entry,) = scene_entries(str(here / "cube.hdr"), "scenes")
+    assert entry.files == (str(here / f"cube{end}"),)
+    assert entry.stem == "cube"
+    assert open_scene(entry.files, entry.stem).grid.width == 5
+
+
+@pytest.mark.parametrize("name", ["MTD_MSIL2A.xml", "mtd_msil1c.XML", "LC08_X_MTL.txt", "LC08_X_MTL.json"])
+def test_metadata_mean_their_folder(here: Path, name: str) -> None:
+    folder = here / "LC08.v2"
+    folder.mkdir()
+    (folder / name).write_text("x", encoding="utf-8")
+    (entry,) = scene_entries(str(folder / name), "scenes")
+    assert (entry.files, entry.stem) == ((str(folder),), "LC08.v2")
+    (named,) = scene_entries({"name": "mine", "path": str(folder / name)}, "scenes")
+    assert named.stem == "mine"
