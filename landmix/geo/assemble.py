@@ -125,8 +125,8 @@ def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: boo
 def _with_role(role: str, delivered: DeliveredBand, stored: Stored, dataset: rasterio.DatasetReader) -> Band:
     band = delivered.band
     unit = band.unit or (dataset.units[delivered.number - 1] or "").strip() or None
-    if unit == "reflectance" and not stored.known and stored.dtype.kind != "f":
-        unit = None  # whole numbers are no reflectance, whatever a catalogue calls them
+    if unit == "reflectance" and stored.dtype.kind != "f" and (stored.scale, stored.offset) == (1.0, 0.0):
+        unit = None  # whole numbers are no reflectance, whatever anybody calls them
     return replace(band, unit=unit, role=role, name=f"{role}.{band.name}".removeprefix("."))
 
 
@@ -194,10 +194,10 @@ def _meaning(
         raise LandmixError(msg)
     if options.scale == "stac":
         return said
-    users = _users(delivered, options, said or tags)
     # an offset alone was said of a product that leaves it open, not of whatever comes later
     meant = not inherited or not (said or tags or (options.scale == "auto" and delivered.unknown_offset is None))
-    if users and meant:
+    users = _users(delivered, options, said or tags) if meant else None
+    if users:
         return users
     if said and tags and not np.allclose([said.scale, said.offset], [tags.scale, tags.offset], rtol=1e-5, atol=1e-12):
         way = "stac, tiff" if delivery.catalogue else "tiff"
@@ -217,8 +217,14 @@ def _users(delivered: DeliveredBand, options: ReadOptions, otherwise: Said | Non
     known = otherwise.scale if otherwise else delivered.unknown_offset
     scale = number if number is not None else 1.0 if known is None else known
     offset = options.offset
+    if offset is None and otherwise and otherwise.offset:
+        msg = (
+            f"scene.scale={scale:g} replaces what {otherwise.by} says, which is an offset of {otherwise.offset:g} too:"
+            " say scene.offset as well"
+        )
+        raise LandmixError(msg)
     if offset is None:
-        offset = otherwise.offset if otherwise and number is None else 0.0
+        offset = 0.0
     elif delivered.offset_is_stored and abs(offset) >= 1:
         offset *= scale  # -1000, as the metadata write it; -0.1 is physical already
     return Said(scale=scale, offset=offset, by="scene.scale and scene.offset")
@@ -239,7 +245,7 @@ def _tags(dataset: rasterio.DatasetReader, delivered: DeliveredBand) -> Said | N
 
 def _unknown(delivered: Sequence[DeliveredBand], delivery: Delivery, options: ReadOptions) -> str | None:
     """Why physical values cannot be known."""
-    if options.scale != "auto" or options.offset is not None:
+    if options.scale in {"none", "tiff", "stac"} or options.offset is not None:
         return None
     doubtful = [band for band in delivered if band.unknown_offset is not None]
     if not doubtful:

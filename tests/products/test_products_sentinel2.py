@@ -210,3 +210,10 @@ def test_a_bare_folder_may_hold_a_scene_classification(tmp_path: Path) -> None:
     expected = np.ones((TALL, WIDE), bool)
     expected[6:8, 8:10] = False
     np.testing.assert_array_equal(clear(look(folder, offset=0)), expected)
+
+
+def test_a_scale_alone_does_not_settle_an_unknown_offset(tmp_path: Path) -> None:
+    folder = sentinel2_bands(tmp_path)
+    with pytest.raises(LandmixError, match=r"scene\.offset"):
+        look(folder, scale=0.0001).check_known()
+    look(folder, scale=0.0001, offset=-0.1).check_known()

@@ -187,9 +187,7 @@ def test_one_name_is_for_one_item(tmp_path: Path) -> None:
 RASTER = {"scale": 0.0001, "offset": -0.1}
 
 
-@pytest.mark.parametrize(
-    ("scale", "expected"), [("stac", 0.0452), ("tiff", 29.04), ("none", DN), (0.5, DN / 2), ("auto", None)]
-)
+@pytest.mark.parametrize(("scale", "expected"), [("stac", 0.0452), ("tiff", 29.04), ("none", DN), ("auto", None)])
 def test_who_says_what_numbers_mean(tmp_path: Path, scale: Any, expected: float | None) -> None:
     constant(tmp_path / "a.tif", scale=0.02)
     if expected is not None:
@@ -200,6 +198,14 @@ def test_who_says_what_numbers_mean(tmp_path: Path, scale: Any, expected: float 
         open_assets(tmp_path, one(RASTER), scale=scale)
     for told in ("S2A_33UWP", str(tmp_path / "item.json"), str(tmp_path / "a.tif"), "0.0001", "0.02", "scene.scale="):
         assert told in str(caught.value)
+
+
+def test_a_scale_of_the_users_does_not_drop_an_offset_in_silence(tmp_path: Path) -> None:
+    constant(tmp_path / "a.tif")
+    with pytest.raises(LandmixError, match=r"S2A_33UWP.* an offset of -0\.1 too: say scene\.offset as well"):
+        open_assets(tmp_path, one(RASTER), scale=0.5)
+    found = open_assets(tmp_path, one(RASTER), scale=0.5, offset=0.0)
+    np.testing.assert_allclose(physical(found)[0], DN / 2, rtol=1e-5)
 
 
 def test_an_item_and_a_file_that_say_the_same_do_not_contradict_each_other(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import math
 import zipfile
 from dataclasses import dataclass
@@ -91,14 +92,12 @@ def open_folder(path: str, options: ReadOptions) -> Delivery:
 def _list(path: str) -> _Files:
     try:
         if Path(path).is_dir():
-            paths = []
-            for count, file in enumerate(sorted(Path(path).rglob("*"))):
-                if count > _MOST:
-                    msg = f"{path} holds more than {_MOST} files: name the folder of one scene"
-                    raise LandmixError(msg)
-                if _is_meant(str(file.relative_to(path))) and file.is_file():
-                    paths.append(str(file))
-            return _Files(path, tuple(paths))
+            every = sorted(itertools.islice(Path(path).rglob("*"), _MOST + 1))
+            if len(every) > _MOST:
+                msg = f"{path} holds more than {_MOST} files: name the folder of one scene"
+                raise LandmixError(msg)
+            meant = [file for file in every if _is_meant(str(file.relative_to(path))) and file.is_file()]
+            return _Files(path, tuple(map(str, meant)))
         with zipfile.ZipFile(path) as archive:
             inner = sorted(
                 info.filename for info in archive.infolist()[:_MOST] if not info.is_dir() and _is_meant(info.filename)
