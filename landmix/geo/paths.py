@@ -195,7 +195,8 @@ def _stem(files: list[str]) -> str:
 
 def _last(path: str) -> str:
     """The last part of a path or address."""
-    return (urlsplit(path).path if "://" in path else path).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    whole = urlsplit(path).path if "://" in path else path
+    return (whole.replace("\\", "/") if os.name == "nt" else whole).rstrip("/").rsplit("/", 1)[-1]
 
 
 def _bare(path: str) -> str:
