@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance
 from landmix.files import WORK
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from landmix.bundle import Bundle
     from landmix.geo.paths import Entry
     from landmix.progress import Progress
+
+
+def as_trained(bundle: Bundle) -> dict[str, Any]:
+    """How the training scenes were read, less what only the user of this machine can allow."""
+    return {**bundle.scene, "allow_vrt": False}
 
 
 def plan_scene(
@@ -36,7 +41,7 @@ def plan_scene(
     scenes, so they count only where this scene says nothing. Raises `LandmixError` where the scene is unreadable or
     lacks a band of the model.
     """
-    scene = open_entry(entry, options or ReadOptions(**bundle.scene), inherited=inherited)
+    scene = open_entry(entry, options or ReadOptions(**as_trained(bundle)), inherited=inherited)
     scene.check_known()
     if not scene.grid.georeferenced and not scene.grid.gcps:
         progress.warn(f"{scene.where} has no georeference, so its map has none either")

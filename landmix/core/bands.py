@@ -29,7 +29,7 @@ class Band:
     width: float | None = None
     """Full width at half maximum in nm, if known."""
     number: int = 0
-    """Position in the scene that it comes from, counted from 1."""
+    """Position in the scene that it comes from, or in its role of that scene, counted from 1."""
     named: bool = True
     """False where the name only says the position."""
     common: str | None = None

@@ -109,4 +109,12 @@ def _by_position(scene: BandSet, wanted: BandSet, where: str, trained_count: int
         named = "names no bands and has" if not any(band.named for band in scene) else "has"
         msg = f"the model needs {wanted}, but {where} {named} {len(scene)} where the training scene had {trained_count}"
         raise LandmixError(msg)
-    return Match(indices=tuple(band.number - 1 for band in wanted), how=("position",) * len(wanted))
+    if not any(band.role for band in (*scene, *wanted)):
+        return Match(indices=tuple(band.number - 1 for band in wanted), how=("position",) * len(wanted))
+    places = {(band.role, band.number): i for i, band in enumerate(scene)}
+    lacking = next((band.role for band in wanted if (band.role, band.number) not in places), None)
+    if lacking is not None:
+        roles = ", ".join(dict.fromkeys(band.role for band in scene)) or "no roles"
+        msg = f"the model needs the role '{lacking}', with as many bands as in training, but {where} has {roles}"
+        raise LandmixError(msg)
+    return Match(indices=tuple(places[band.role, band.number] for band in wanted), how=("position",) * len(wanted))

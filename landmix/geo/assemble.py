@@ -62,10 +62,10 @@ def assemble(
         shift = len(rasters)
         rasters += part.rasters
         stored += [replace(s, file=s.file + shift) for s in part.stored]
-        bands += part.bands
+        bands += [replace(band, number=i) for i, band in enumerate(part.bands, start=1)]
         if part.quality:
             quality.append(replace(part.quality, file=part.quality.file + shift))
-    numbered = BandSet(tuple(replace(band, number=i) for i, band in enumerate(bands, start=1)))
+    numbered = BandSet(tuple(bands))
     first = parts[0]
     reference = first.delivery.reference
     role = deliveries[0][0]

@@ -71,6 +71,9 @@ def _cut(file: SceneFile, size: float) -> Grid:
         raise LandmixError(msg)
     across, down = size / math.hypot(t.a, t.d), size / math.hypot(t.b, t.e)
     height, width = (math.ceil(n / step - 1e-6) for n, step in ((grid.height, down), (grid.width, across)))
+    if height * width <= 1 < grid.height * grid.width:
+        msg = f"scene.resolution={size:g} is larger than all of {file.path} ({grid}): it counts in CRS units"
+        raise LandmixError(msg)
     if height * width > 1e11:  # noqa: PLR2004 - a slip of the pen, not a scene
         msg = f"scene.resolution={size:g} would cut {file.path} into {height} x {width} pixels: it counts in CRS units"
         raise LandmixError(msg)

@@ -12,7 +12,14 @@ from landmix.geo.opening import open_raster
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import Entry
 from landmix.geo.products.definition import find
-from landmix.geo.products.folder import describe_file, is_delivery, open_as, open_folder, recognise_file
+from landmix.geo.products.folder import (
+    describe_file,
+    is_delivery,
+    open_as,
+    open_folder,
+    recognise_file,
+    recognised_products,
+)
 from landmix.geo.stac import open_item
 
 if TYPE_CHECKING:
@@ -40,10 +47,15 @@ def open_scene(files: Sequence[str], name: str, options: ReadOptions | None = No
 
 def _delivery(entry: Entry, options: ReadOptions, *, inherited: bool) -> Delivery:
     if entry.item is not None:
-        return open_item(entry.item, options)
+        return open_item(entry.item, options, inherited=inherited)
     first, single = entry.files[0], len(entry.files) == 1
     where = first if single else f"{first} and {len(entry.files) - 1} more"
     folder = single and not is_remote(first) and is_delivery(first)
+    # a built-in product that training named says less of another scene than that scene's own files do
+    if inherited and isinstance(options.product, str):
+        found = _recognised(first, options, folder=folder) if single else None
+        if found is not None:
+            return found
     if options.product is not None:
         found = _as_product(where, entry.files, options, folder=folder)
         if found is not None:
@@ -53,12 +65,16 @@ def _delivery(entry: Entry, options: ReadOptions, *, inherited: bool) -> Deliver
             raise LandmixError(msg)
     if folder:
         return open_folder(first, options)
-    if single:
-        with open_raster(first, allow_vrt=options.allow_vrt) as dataset:
-            recognised = recognise_file(first, dataset.descriptions, dataset.dtypes)
-        if recognised is not None:
-            return recognised
-    return Delivery(where=where, files=entry.files)
+    found = _recognised(first, options, folder=False) if single else None
+    return found or Delivery(where=where, files=entry.files)
+
+
+def _recognised(path: str, options: ReadOptions, *, folder: bool) -> Delivery | None:
+    """A folder or single file as the product that it is; None for any other."""
+    if folder:
+        return open_folder(path, options) if recognised_products(path) else None
+    with open_raster(path, allow_vrt=options.allow_vrt) as dataset:
+        return recognise_file(path, dataset.descriptions, dataset.dtypes)
 
 
 def _as_product(where: str, files: Sequence[str], options: ReadOptions, *, folder: bool) -> Delivery | None:
@@ -67,7 +83,9 @@ def _as_product(where: str, files: Sequence[str], options: ReadOptions, *, folde
     product = find(options.product)[1]
     if product.stack and len(files) == 1 and not folder:
         with open_raster(files[0], allow_vrt=options.allow_vrt) as dataset:
-            fits = dataset.count == product.stack.count
+            fits = dataset.count == product.stack.count and set(dataset.dtypes) <= {
+                product.stack.dtype or dataset.dtypes[0]
+            }
         return describe_file(files[0], product) if fits else None
     return open_as(where, files, options)
 

@@ -32,9 +32,12 @@ _SPECTRAL = {"common_name", "eo:common_name", "center_wavelength", "eo:center_wa
 """Fields that say what part of the spectrum a band is."""
 
 
-def open_item(item: Item, options: ReadOptions) -> Delivery:
-    """The bands that an item's assets hold. Raises `LandmixError` where it has none, or contradicts itself."""
-    product = _product(item, options)
+def open_item(item: Item, options: ReadOptions, *, inherited: bool = False) -> Delivery:
+    """The bands that an item's assets hold; `inherited`: `options` are those of training.
+
+    Raises `LandmixError` where it has none, or contradicts itself.
+    """
+    product = _product(item, options, inherited=inherited)
     bands = list(_bands(item, product))
     if not bands:
         msg = f"{item.where} has no asset that is a raster of bands: it has {', '.join(item.data['assets']) or 'none'}"
@@ -59,18 +62,22 @@ def open_item(item: Item, options: ReadOptions) -> Delivery:
     )
 
 
-def _product(item: Item, options: ReadOptions) -> Product | None:
+def _product(item: Item, options: ReadOptions, *, inherited: bool) -> Product | None:
     """The product that the user names, or that the item's collection is known as."""
-    if options.product is not None:
-        return find(options.product)[1]
+    named = find(options.product)[1] if options.product is not None else None
+    if named is not None and not inherited:
+        return named
+    products = [*([named] if named else []), *built_in().values()]
+    return next((product for product in products if _is_of(item, product)), None)
+
+
+def _is_of(item: Item, product: Product) -> bool:
+    """Whether an item's collection, and its platform if both say one, are a product's."""
     collection = str(item.data.get("collection", "")).casefold()
     platform = str(_properties(item).get("platform", "")).casefold().replace("_", "-")
-    for product in built_in().values():
-        if collection in {name.casefold() for name in product.stac.collections}:
-            platforms = {name.casefold() for name in product.stac.platforms}
-            if not platforms or not platform or platform in platforms:
-                return product
-    return None
+    platforms = {name.casefold() for name in product.stac.platforms}
+    known = collection in {name.casefold() for name in product.stac.collections}
+    return known and (not platforms or not platform or platform in platforms)
 
 
 def _properties(item: Item) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
 from landmix.classify.plan import PredictSettings
-from landmix.classify.prepare import plan_scene
+from landmix.classify.prepare import as_trained, plan_scene
 from landmix.classify.run import classify
 from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote, make_folder, write_json
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import scene_entries
+from landmix.geo.products.definition import as_data
 from landmix.predictor import choose_device
 from landmix.progress import Heard
 
@@ -107,9 +108,11 @@ def _settings(task: PredictTask) -> PredictSettings:
 def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]:
     """As the training scenes were read, unless the user says otherwise; and whether the scale is inherited so."""
     said = {key: value for key, value in asdict(task.scene).items() if value is not None}
+    if "product" in said:
+        said["product"] = as_data(said["product"])  # read once: it decides the map, and its tags hold it
     if "scale" in said:
         said.setdefault("offset", None)  # the other half of what the user says
-    return ReadOptions(**{**bundle.scene, **said}), not {"scale", "offset"} & set(said)
+    return ReadOptions(**{**as_trained(bundle), **said}), not {"scale", "offset"} & set(said)
 
 
 def _one(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +46,9 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     processes = join(settings.trainer.devices, settings.trainer.num_nodes, device)
     progress = progress if processes.first else Silent()
     folder = RunFolder(Path(settings.out_dir))
+    # a product file is read once, and what it says is what config.yaml and the model hold
+    settings = replace(settings, scene=replace(settings.scene, product=as_data(settings.scene.product)))
     config: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    config["scene"]["product"] = as_data(settings.scene.product)  # a file's content, not its name
     check_logger(settings.logger.name)
     resume, overwrite = settings.resume, settings.overwrite
     if processes.from_first(lambda: folder.finished(config, resume=resume, overwrite=overwrite)):

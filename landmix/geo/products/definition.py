@@ -247,5 +247,6 @@ def as_data(wanted: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
     """What a model must keep of `scene.product`: a built-in name as it is, a file's content."""
     if wanted is None or isinstance(wanted, dict) or wanted in built_in():
         return wanted
+    find(wanted)
     data: dict[str, Any] = load_yaml(Path(wanted))
     return data

@@ -79,7 +79,11 @@ def open_folder(path: str, options: ReadOptions) -> Delivery:
     Raises `LandmixError` where it is none of them, or bands of it are there twice.
     """
     files = _list(path)
-    fitting = [product for product in built_in().values() if _recognised(files, product)]
+    fitting = _fitting(files)
+    whole = [product.title for product in fitting if product.complete]
+    if len(whole) > 1:
+        msg = f"{path} holds {' and '.join(whole)}: a scene is one acquisition, name it alone or say scene.product=..."
+        raise LandmixError(msg)
     if not fitting:
         msg = (
             f"{path} is no product that landmix knows ({', '.join(built_in())}): name its files in a list, or describe"
@@ -87,6 +91,15 @@ def open_folder(path: str, options: ReadOptions) -> Delivery:
         )
         raise LandmixError(msg)
     return _deliver(files, fitting[0], options)
+
+
+def recognised_products(path: str) -> bool:
+    """Whether a folder or zip file is a product that landmix knows."""
+    return bool(_fitting(_list(path)))
+
+
+def _fitting(files: _Files) -> list[Product]:
+    return [product for product in built_in().values() if _recognised(files, product)]
 
 
 def _list(path: str) -> _Files:
@@ -135,6 +148,7 @@ def _deliver(files: _Files, product: Product, options: ReadOptions) -> Delivery:
             bands.append(product_band(name, entry, product, path, header, header_path))
         elif product.complete and not entry.optional:
             missing.append(name)
+    _check_one(files.where, product, bands)
     return Delivery(
         where=files.where,
         bands=tuple(bands),
@@ -144,6 +158,33 @@ def _deliver(files: _Files, product: Product, options: ReadOptions) -> Delivery:
         missing=tuple(missing),
         title=product.title,
     )
+
+
+def _check_one(where: str, product: Product, bands: list[DeliveredBand]) -> None:
+    """Raise `LandmixError` where the bands' files begin with different names: those of different acquisitions."""
+    begins: dict[str, str] = {}
+    for delivered in bands:
+        patterns = product.entries[delivered.band.name].file or product.file or ""
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            begin = _begin(_name(delivered.path), pattern)
+            if begin is not None:
+                begins.setdefault(begin.lower(), _name(delivered.path))
+                break
+    if product.recognise and len(begins) > 1:
+        names = ", ".join(list(begins.values())[:3])
+        msg = f"{where} holds bands of several acquisitions ({names}): a scene is one, name it alone"
+        raise LandmixError(msg)
+
+
+def _begin(name: str, pattern: str) -> str | None:
+    """What the first `*` of a pattern stands for, with what is before it; None where the name does not fit."""
+    head, star, rest = pattern.partition("*")
+    if not _fits(name, pattern):
+        return None
+    if not star:
+        return ""
+    places = (i for i in range(len(name), -1, -1) if _fits(name[:i], head + "*") and _fits(name[i:], rest))
+    return name[: next(places)]
 
 
 def describe_file(path: str, product: Product) -> Delivery:
