@@ -20,6 +20,7 @@ from landmix.core.scaling import DECODINGS, Affine
 from landmix.errors import LandmixError
 from landmix.files import replacing
 from landmix.geo.options import ReadOptions
+from landmix.geo.products.definition import names, parse
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 
@@ -170,7 +171,7 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         decode=_steps(data.get("decode", [])),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
-        scene=asdict(ReadOptions(**data["scene"])),
+        scene=_scene(data["scene"]),
         training=dict(data["training"]),
         accuracy=dict(data["accuracy"]),
     )
@@ -188,6 +189,17 @@ def _band(data: dict[str, Any]) -> Band:
     parsed = Formula(expression=str(formula["expression"]), inputs=inputs)
     check(parsed)
     return Band(**{**data, "formula": parsed})
+
+
+def _scene(data: dict[str, Any]) -> dict[str, Any]:
+    """How training scenes were read; a product is a known name or a description, never a file of this machine."""
+    options = ReadOptions(**data)
+    if isinstance(options.product, dict):
+        parse(options.product, "in the model")
+    elif options.product is not None and options.product not in names():
+        msg = f"it was trained on a product that this landmix does not know: {options.product!r}"
+        raise ValueError(msg)
+    return asdict(options)
 
 
 def _steps(data: list[Any]) -> tuple[str | None, ...]:

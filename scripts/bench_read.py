@@ -3,7 +3,7 @@
 Both read the same tiles of 12 bands at 10, 20 and 60 m into the same float32 arrays on the 10 m grid, bilinear; landmix
 also judges nodata. CPU time of one thread, alternately in one process; the table gives medians and their ratio.
 
-    python scripts/bench_read.py [--side 5490] [--rounds 5] [--format GTiff|JP2OpenJPEG]
+    python scripts/bench_read.py [--side 5490] [--rounds 5] [--format GTiff|JP2OpenJPEG] [--holes 0.01]
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ CREATION: dict[str, dict[str, str | int | bool]] = {
 }
 
 
-def write_scene(folder: Path, side: int, driver: str) -> None:
-    """Twelve files whose values look like land: smooth, with some noise."""
+def write_scene(folder: Path, side: int, driver: str, holes: float) -> None:
+    """Twelve files whose values look like land: smooth, with some noise; a share of single pixels is nodata."""
     rng = np.random.default_rng(0)
     for pixel, names in PIXEL.items():
         size = side * 10 // pixel
         rows, cols = np.mgrid[:size, :size] * (pixel / 1000)
         for i, name in enumerate(names):
             land = 1500 + 900 * np.sin(rows * (1 + i / 9)) * np.cos(cols * 1.3) + rng.normal(0, 25, (size, size))
+            land[rng.random(land.shape) < holes] = 0
             with rasterio.open(
                 folder / f"T33UUU_{name}.{'tif' if driver == 'GTiff' else 'jp2'}",
                 "w",
@@ -59,6 +60,7 @@ def write_scene(folder: Path, side: int, driver: str) -> None:
                 width=size,
                 count=1,
                 dtype="uint16",
+                nodata=0 if holes else None,
                 crs="EPSG:32633",
                 transform=Affine(pixel, 0, 399960, 0, -pixel, 5400000),
                 **CREATION[driver],
@@ -98,11 +100,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=5490, help="of the 10 m bands in pixels, a multiple of 6")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--holes", type=float, default=0.0, help="share of nodata pixels, tagged for both")
     parser.add_argument("--format", choices=CREATION, default="GTiff")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # in a process of its own, whose memory is not counted
-        writer = get_context("spawn").Process(target=write_scene, args=(Path(folder), arguments.side, arguments.format))
+        writer = get_context("spawn").Process(
+            target=write_scene, args=(Path(folder), arguments.side, arguments.format, arguments.holes)
+        )
         writer.start()
         writer.join()
         (entry,) = scene_entries(folder, "scenes")
@@ -112,7 +117,10 @@ def main() -> None:
             rounds = [(by_landmix(scene), by_rasterio(scene)) for _ in range(arguments.rounds)]
     ours, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
     ratios = [a / b for a, b in rounds]
+    print(
     print(f"{arguments.format}, {arguments.side} x {arguments.side} x 12 bands at 10, 20 and 60 m, tiles of {CORE}")
+    print(f"{arguments.holes:.2%} of the pixels nodata")
+    )
     print(f"landmix {ours:.2f} s CPU, rasterio {theirs:.2f} s CPU, median of {arguments.rounds}")
     print(f"ratio {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

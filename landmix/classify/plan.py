@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.core.tiling import Tiling
+from landmix.geo.remote import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,7 @@ def provenance(
     bundle: Bundle, scene: Scene, settings: PredictSettings, hashes: list[str], version: str
 ) -> dict[str, str]:
     """What made the map. Names only files' last parts, so that the same work in another folder is the same map."""
-    names = [path.replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
+    names = [shown(path).replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
     read = asdict(scene.options)
     kept = {
         "outputs": list(settings.outputs),

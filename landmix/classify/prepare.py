@@ -43,6 +43,8 @@ def plan_scene(
     """
     scene = open_entry(entry, options or ReadOptions(**as_trained(bundle)), inherited=inherited)
     scene.check_known()
+    for note in scene.notes:
+        progress.warn(note)
     if not scene.grid.georeferenced and not scene.grid.gcps:
         progress.warn(f"{scene.where} has no georeference, so its map has none either")
     chosen = fit_to(

@@ -122,6 +122,15 @@ def _find(letter: str, bands: BandSet, role: str, name: str, where: str) -> Band
     raise LandmixError(msg)
 
 
+def needs_reflectance(band: Band) -> bool:
+    """Whether a band is an index whose constants only suit reflectance, computed from something else."""
+    formula = band.formula
+    if formula is None or all(own.unit == "reflectance" for _, own in formula.inputs):
+        return False
+    numbers = [node.value for node in ast.walk(_parsed(formula.expression)) if isinstance(node, ast.Constant)]
+    return any(number != 1 for number in numbers) or "+ 1" in formula.expression
+
+
 def common_band(wanted: Sequence[str], bands: BandSet, role: str = "") -> Band | None:
     """The band of a role that has one of the common names `wanted`, the first ones preferred.
 
@@ -175,6 +184,9 @@ def _letters(expression: str) -> set[str]:
 
 def check(formula: Formula) -> None:
     """Raise `ValueError` where a formula is no arithmetic, or needs a letter that it does not explain."""
+    if not formula.inputs:
+        msg = f"the formula {formula.expression} needs a band"
+        raise ValueError(msg)
     missing = _letters(formula.expression) - {letter for letter, _ in formula.inputs}
     if missing:
         msg = f"the formula {formula.expression} does not say what {', '.join(sorted(missing))} is"

@@ -12,12 +12,12 @@ import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 
 from landmix.core.bands import BandSet
-from landmix.core.scaling import Affine
 from landmix.errors import LandmixError
 from landmix.geo import remote
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
 from landmix.geo.grid import Grid
 from landmix.geo.grids import choose_grid
+from landmix.geo.meaning import meaning, silenced, unknown
 from landmix.geo.metadata import file_bands
 from landmix.geo.opening import open_raster
 from landmix.geo.scene import QualityLayer, Scene, SceneFile, Stored
@@ -42,6 +42,7 @@ class _Part:
     quality: QualityLayer | None
     block: int
     unknown: str | None
+    assumed: str | None
 
 
 def assemble(
@@ -66,6 +67,14 @@ def assemble(
         if part.quality:
             quality.append(replace(part.quality, file=part.quality.file + shift))
     numbered = BandSet(tuple(bands))
+    notes = [part.assumed for part in parts if part.assumed]
+    listed = not isinstance(options.quality, str)
+    if not quality and (listed or options.quality_dilate > 0):
+        need = f"scene.quality and scene.quality_dilate count on one, but {parts[0].delivery.where} has no quality band"
+        if listed and not inherited:
+            msg = f"{need}: use scene.quality=all"
+            raise LandmixError(msg)
+        notes.append(f"{need}: no pixel is left out")
     first = parts[0]
     reference = first.delivery.reference
     role = deliveries[0][0]
@@ -88,6 +97,7 @@ def assemble(
         options=options,
         headers=tuple(path for part in parts for path in part.delivery.headers),
         missing=tuple(f"{r}.{b}".removeprefix(".") for r, delivery in deliveries for b in delivery.missing),
+        notes=tuple(notes),
         unknown=next((part.unknown for part in parts if part.unknown), None),
         product=" + ".join(part.delivery.title for part in parts if part.delivery.title) or None,
     )
@@ -118,8 +128,19 @@ def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: boo
             ),
             quality=_quality(delivery, paths, opened),
             block=_block(opened[delivered[0].path]),
-            unknown=_unknown(delivered, delivery, options),
+            unknown=unknown(delivered, delivery, options),
+            assumed=_assumed(delivered, delivery, options) if inherited else None,
         )
+
+
+def _assumed(delivered: Sequence[DeliveredBand], delivery: Delivery, options: ReadOptions) -> str | None:
+    """What is taken from training because the delivery does not say it."""
+    if options.offset is None or not any(band.unknown_offset is not None for band in delivered):
+        return None
+    return (
+        f"{delivery.where} does not say the offset of its numbers: scene.offset={options.offset:g} is taken from"
+        " training; say another if this delivery has another"
+    )
 
 
 def _with_role(role: str, delivered: DeliveredBand, stored: Stored, dataset: rasterio.DatasetReader) -> Band:
@@ -127,7 +148,9 @@ def _with_role(role: str, delivered: DeliveredBand, stored: Stored, dataset: ras
     unit = band.unit or (dataset.units[delivered.number - 1] or "").strip() or None
     if unit == "reflectance" and stored.dtype.kind != "f" and (stored.scale, stored.offset) == (1.0, 0.0):
         unit = None  # whole numbers are no reflectance, whatever anybody calls them
-    return replace(band, unit=unit, role=role, name=f"{role}.{band.name}".removeprefix("."))
+    # names come from strangers, and are printed
+    name = "".join(c if c.isprintable() else " " for c in band.name).strip() or f"B{delivered.number}"
+    return replace(band, unit=unit, role=role, name=f"{role}.{name}".removeprefix("."))
 
 
 def _scene_file(path: str, dataset: rasterio.DatasetReader) -> SceneFile:
@@ -160,100 +183,20 @@ def _stored(
     if "complex" in dtype:
         msg = f"{delivered.path} holds complex numbers; landmix classifies real ones: convert them to intensity first"
         raise LandmixError(msg)
-    own = dataset.nodatavals[number - 1]
-    said = _meaning(dataset, delivered, delivery, options, inherited=inherited)
+    own, fill = dataset.nodatavals[number - 1], delivered.nodata
+    said = meaning(dataset, delivered, delivery, options, inherited=inherited)
     line = said or Said(scale=1.0, offset=0.0, by="")
     return Stored(
         file=file,
         number=number,
         dtype=np.dtype(dtype),
-        nodata=own if own is not None else delivered.nodata,
+        nodata=own if own is not None else fill,
+        fill=fill if own is not None and fill != own else None,
         scale=line.scale,
         offset=line.offset,
         decode=delivered.decode if options.scale != "none" else None,
         known=said is not None or delivered.decode is not None,
-    )
-
-
-def _meaning(
-    dataset: rasterio.DatasetReader,
-    delivered: DeliveredBand,
-    delivery: Delivery,
-    options: ReadOptions,
-    *,
-    inherited: bool,
-) -> Said | None:
-    """What a band's numbers mean, by whom the user believes; None where nobody says."""
-    if options.scale == "none":
-        return Said(scale=1.0, offset=0.0, by="scene.scale=none")
-    tags, said = _tags(dataset, delivered), delivered.said
-    if options.scale == "tiff":
-        return tags
-    if options.scale == "stac" and not (delivery.catalogue and said):
-        msg = f"scene.scale=stac needs a STAC item that says scale and offset, but {delivery.where} does not"
-        raise LandmixError(msg)
-    if options.scale == "stac":
-        return said
-    # an offset alone was said of a product that leaves it open, not of whatever comes later
-    meant = not inherited or not (said or tags or (options.scale == "auto" and delivered.unknown_offset is None))
-    users = _users(delivered, options, said or tags) if meant else None
-    if users:
-        return users
-    if said and tags and not np.allclose([said.scale, said.offset], [tags.scale, tags.offset], rtol=1e-5, atol=1e-12):
-        way = "stac, tiff" if delivery.catalogue else "tiff"
-        msg = (
-            f"{said.by} says scale {said.scale:g} and offset {said.offset:g} for {delivered.band.name}, but the tags"
-            f" of {delivered.path} say {tags.scale:g} and {tags.offset:g}: settle it with scene.scale={way} or a number"
-        )
-        raise LandmixError(msg)
-    return said or tags
-
-
-def _users(delivered: DeliveredBand, options: ReadOptions, otherwise: Said | None) -> Said | None:
-    """What the user says with numbers; either may be left to the metadata."""
-    number = None if isinstance(options.scale, str) else float(options.scale)
-    if number is None and options.offset is None:
-        return None
-    known = otherwise.scale if otherwise else delivered.unknown_offset
-    scale = number if number is not None else 1.0 if known is None else known
-    offset = options.offset
-    if offset is None and otherwise and otherwise.offset:
-        msg = (
-            f"scene.scale={scale:g} replaces what {otherwise.by} says, which is an offset of {otherwise.offset:g} too:"
-            " say scene.offset as well"
-        )
-        raise LandmixError(msg)
-    if offset is None:
-        offset = 0.0
-    elif delivered.offset_is_stored and abs(offset) >= 1:
-        offset *= scale  # -1000, as the metadata write it; -0.1 is physical already
-    return Said(scale=scale, offset=offset, by="scene.scale and scene.offset")
-
-
-def _tags(dataset: rasterio.DatasetReader, delivered: DeliveredBand) -> Said | None:
-    """Scale and offset as the file's tags have them; None where they are the defaults."""
-    scale, offset = (float(values[delivered.number - 1]) for values in (dataset.scales, dataset.offsets))
-    if (scale, offset) == (1.0, 0.0):
-        return None
-    try:
-        Affine(scale=(scale,), offset=(offset,))
-    except ValueError as error:
-        msg = f"the scale tags of {delivered.path} cannot be used ({error}): read stored values with scene.scale=none"
-        raise LandmixError(msg) from error
-    return Said(scale=scale, offset=offset, by=delivered.path)
-
-
-def _unknown(delivered: Sequence[DeliveredBand], delivery: Delivery, options: ReadOptions) -> str | None:
-    """Why physical values cannot be known."""
-    if options.scale in {"none", "tiff", "stac"} or options.offset is not None:
-        return None
-    doubtful = [band for band in delivered if band.unknown_offset is not None]
-    if not doubtful:
-        return None
-    example = "scene.offset=-1000 or scene.offset=0" if doubtful[0].offset_is_stored else "scene.offset=..."
-    return (
-        f"{delivery.where} does not say the offset of its numbers ({delivery.title}, no metadata file): say it with"
-        f" {example}, or take stored numbers with scene.scale=none"
+        silenced=silenced(dataset, delivered, options),
     )
 
 

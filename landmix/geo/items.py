@@ -38,7 +38,7 @@ class Item:
     @property
     def name(self) -> str:
         """Its id."""
-        return str(self.data.get("id") or "item")
+        return "".join(c if c.isprintable() else " " for c in str(self.data.get("id") or "item"))[:200]
 
     @property
     def where(self) -> str:

@@ -37,7 +37,22 @@ class ReadOptions:
     allow_vrt: bool = False
     """Whether a VRT, which can name any other file, may be opened."""
 
+    def _check_types(self) -> None:
+        """A stranger's model can hold anything."""
+        numbers = [value for value in (self.scale, self.offset, self.resolution) if not isinstance(value, str | None)]
+        kinds = isinstance(self.product, str | dict | None) and isinstance(self.quality, str | list | tuple)
+        if not kinds or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+            msg = "scene.product, scale, offset, resolution or quality is no setting that can be"
+            raise ValueError(msg)
+        if isinstance(self.quality_dilate, bool) or not isinstance(self.quality_dilate, int):
+            msg = f"scene.quality_dilate must be a whole number, not {self.quality_dilate!r}"
+            raise ValueError(msg)  # noqa: TRY004 - as every wrong setting
+        if not self.quality:
+            msg = "scene.quality must name at least one class; all pixels are taken with scene.quality=all"
+            raise ValueError(msg)
+
     def __post_init__(self) -> None:
+        self._check_types()
         words = {"resampling": KERNELS, "match": HOWS}
         if isinstance(self.scale, str):
             words["scale"] = ("auto", "stac", "tiff", "none")

@@ -93,7 +93,7 @@ def _item(item: Any, key: str) -> list[Entry]:
         return [replace(found[0], stem=safe_name(item["name"]), named=True)]
     if isinstance(item, dict) and item and all(_is_role(role) for role in item):
         return [_roles(item, key)]
-    msg = f"{key} takes paths, lists of paths, or {{name: ..., path: ...}}, not {item!r}"
+    msg = f"{key} takes paths, lists of paths, or {{name: ..., path: ...}}, or {{role: path, ...}}, not {item!r}"
     raise UsageError(msg)
 
 

@@ -99,7 +99,7 @@ class SceneReader:
         moved = self._moved[stored.file] or stored.decode
         physical: NDArray[np.float32] = values.astype(np.float32) * np.float32(stored.scale) + np.float32(stored.offset)
         if not moved:
-            physical[~band_validity(values, stored.nodata)] = np.nan
+            physical[~_valid(values, stored)] = np.nan
         return physical
 
     def _read_stored(self, target: NDArray[np.generic], part: Window, mask: NDArray[np.bool_]) -> None:
@@ -126,7 +126,10 @@ class SceneReader:
             for i, values in zip(places, dataset.read(numbers, window=window), strict=True):
                 target[i] = decode(values, step)
                 if step is not None:
-                    target[i][~band_validity(values, self.scene.stored[i].nodata)] = np.nan
+                    target[i][~_valid(values, self.scene.stored[i])] = np.nan
+        for i in places:
+            if (fill := self.scene.stored[i].fill) is not None and step is None:
+                mask &= target[i] != fill
         if self.scene.rasters[stored[0].file].masked:
             mask &= file_mask(dataset, window) > 0
 
@@ -144,7 +147,7 @@ class SceneReader:
         dataset = self._datasets[file]
         seen = file_mask(dataset, window) > 0 if self.scene.rasters[file].masked else None
         for i, s, values in zip(places, stored, dataset.read([s.number for s in stored], window=window), strict=True):
-            valid = band_validity(values, s.nodata)
+            valid = _valid(values, s)
             valid = valid if seen is None else valid & seen
             decoded = decode(values, s.decode).astype(np.float32, copy=False)
             target[i] = sampling.mix(decoded, None if valid.all() else valid)
@@ -158,7 +161,9 @@ class SceneReader:
             values = self._warped_band(s, kernel, part)
             if kernel not in {Resampling.nearest, Resampling.average}:
                 # GDAL fills holes from their neighbours
-                values[np.isnan(self._warped_band(s, Resampling.nearest, part))] = np.nan
+                values[~_valid(self._warped_band(s, Resampling.nearest, part), s)] = np.nan
+            elif s.fill is not None:
+                values[values == s.fill] = np.nan
             target[i] = decode(values, s.decode)
 
     def _warped_band(self, stored: Stored, kernel: Resampling, part: Window) -> NDArray[np.float32]:
@@ -232,6 +237,12 @@ class SceneReader:
             return None if inside.all() else ~inside
         sampling = Sampling.of(placement, window, "nearest")
         return np.ones((window.height, window.width), np.bool_) if sampling is None else sampling.outside
+
+
+def _valid(values: NDArray[np.generic], stored: Stored) -> NDArray[np.bool_]:
+    """Which values of a band as it is stored are valid."""
+    valid = band_validity(values, stored.nodata)
+    return valid if stored.fill is None else valid & band_validity(values, stored.fill)
 
 
 def _by_block(vrt: WarpedVRT, numbers: list[int], window: Window) -> NDArray[np.generic]:

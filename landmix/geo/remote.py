@@ -19,10 +19,12 @@ _SCHEMES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "http": "/vsicurl
 
 OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing, no search for sidecars
-    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
-    "GDAL_HTTP_CONNECTTIMEOUT": "20",
-    "GDAL_HTTP_TIMEOUT": "120",
+    "GDAL_HTTP_CONNECTTIMEOUT": "8",
+    "GDAL_HTTP_TIMEOUT": "60",
+    "GDAL_HTTP_LOW_SPEED_TIME": "8",  # a server that says nothing must not keep Ctrl-C waiting
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",  # the header of a COG in one request
@@ -57,12 +59,21 @@ def content_hash(path: str) -> str:
     """
     if not is_remote(path):
         return file_hash(path)
-    told = [path]
+    told = [shown(path)]
     if path.lower().startswith(("http://", "https://")):
         request = urllib.request.Request(path, headers={"Range": "bytes=0-0"})  # noqa: S310 - http(s), looked at above
         with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
             told += [answer.headers.get(key, "") for key in ("ETag", "Last-Modified", "Content-Range")]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def shown(path: str) -> str:
+    """A path without what only its reader may know: user, password and query of an address."""
+    if "://" not in path:
+        return path
+    scheme, _, rest = path.partition("://")
+    host, slash, name = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{name.partition('?')[0]}"
 
 
 def suffix(path: str) -> str:

@@ -175,19 +175,35 @@ class Sampling:
     def _mend(self, mixed: NDArray[np.float32], values: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
         """Divide by the weight of the valid pixels where an invalid one was among them, in place."""
         (rows, row_weights), (cols, col_weights) = self.row_taps, self.col_taps
-        hit = np.zeros((len(rows), valid.shape[1]), np.bool_)
+        under_rows, under_cols = self.nearest
+        row, col = self._touched(valid)
+        share = np.zeros(len(row), np.float32)
         for k in range(rows.shape[1]):
-            hit |= ~valid[rows[:, k]] & (row_weights[:, k, None] != 0)
-        touched = np.zeros(mixed.shape, np.bool_)
-        for k in range(cols.shape[1]):
-            touched |= hit[:, cols[:, k]] & (col_weights[:, k] != 0)
-        share = self._weigh(valid.astype(np.float32))
-        under = self.pick(valid)
-        kept = share >= _ENOUGH if self.coarser else under
+            part = np.zeros(len(row), np.float32)
+            for m in range(cols.shape[1]):
+                part += col_weights[col, m] * valid[rows[row, k], cols[col, m]]
+            share += row_weights[row, k] * part
+        under = (under_rows[row], under_cols[col])
+        kept = share >= _ENOUGH if self.coarser else valid[under]
         with np.errstate(divide="ignore", invalid="ignore"):
             # the weights of a cubic kernel can cancel out: there the pixel under the centre must do
-            mended = np.where(share >= 0.2, mixed / share, self.pick(values))  # noqa: PLR2004
-        mixed[touched] = np.where(kept, mended, np.float32(np.nan))[touched]
+            mended = np.where(share >= 0.2, mixed[row, col] / share, values[under])  # noqa: PLR2004
+        mixed[row, col] = np.where(kept, mended, np.float32(np.nan))
+
+    def _touched(self, valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the pixels that an invalid one is mixed into; what costs is only near holes."""
+        (rows, row_weights), (cols, col_weights) = self.row_taps, self.col_taps
+        holes_in_row, holes_in_col = (np.asarray(~valid.all(axis)) for axis in (1, 0))
+        near_rows = np.flatnonzero((holes_in_row[rows] & (row_weights != 0)).any(1))
+        near_cols = np.flatnonzero((holes_in_col[cols] & (col_weights != 0)).any(1))
+        hit = np.zeros((len(near_rows), valid.shape[1]), np.bool_)
+        for k in range(rows.shape[1]):
+            hit |= ~valid[rows[near_rows, k]] & (row_weights[near_rows, k, None] != 0)
+        touched = np.zeros((len(near_rows), len(near_cols)), np.bool_)
+        for k in range(cols.shape[1]):
+            touched |= hit[:, cols[near_cols, k]] & (col_weights[near_cols, k] != 0)
+        row, col = np.nonzero(touched)
+        return near_rows[row], near_cols[col]
 
 
 def _sum(parts: list[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from landmix.geo.options import ReadOptions
 from landmix.geo.reader import SceneReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from landmix.core.bands import Band, BandSet
     from landmix.geo.grid import Grid
@@ -56,6 +56,10 @@ class Stored:
     """A named step before the scale (`core.scaling.decode`)."""
     known: bool = False
     """Whether somebody said what the numbers mean."""
+    silenced: bool = False
+    """Whether `scene.scale=none` overrides what somebody said."""
+    fill: float | None = None
+    """A product's own nodata value, where the file's tag names another: both are invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,8 @@ class Scene:
     """Metadata files that were read: they decide the values too."""
     missing: tuple[str, ...] = ()
     """Bands that the product should have, but this delivery lacks."""
+    notes: tuple[str, ...] = ()
+    """What a user of the scene should hear."""
     unknown: str | None = None
     """Why its physical values cannot be known, and the way out."""
     product: str | None = None
@@ -180,6 +186,12 @@ class Scene:
             for band in bands
         ]
         return replace(self, bands=bands, origins=tuple(origins)).take(range(len(bands)))
+
+    def with_nodata(self, values: Mapping[str, float | None]) -> Scene:
+        """The scene with nodata values by name of input band, where it has none itself."""
+        names = {id(s): name for name, s in self.readings.items()}
+        stored = tuple(s if s.nodata is not None else replace(s, nodata=values[names[id(s)]]) for s in self.stored)
+        return replace(self, stored=stored)
 
     def read_as(self, inputs: Sequence[Band], nodata: Sequence[float | None]) -> Scene:
         """The scene with its bands called like `inputs`, and with their nodata values where it has none itself."""

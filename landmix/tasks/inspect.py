@@ -11,7 +11,7 @@ from landmix import bundle as bundles
 from landmix.core.bands import BandSet
 from landmix.core.indices import common_band
 from landmix.errors import LandmixError, UsageError
-from landmix.files import is_remote, local_file, replacing
+from landmix.files import is_remote, local_file, replacing, unwritable
 from landmix.geo.open import open_entry
 from landmix.geo.paths import scene_entries
 from landmix.geo.survey import preview, survey
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
     """Describe a model file or a scene; returns what `format=json` prints."""
+    if settings.quicklook is not None:
+        _check_target(Path(settings.quicklook))
     found = scene_entries(settings.path, "path")
     if len(found) != 1:
         msg = f"path must name one model or scene, not {len(found)}"
@@ -64,6 +66,17 @@ def _is_model(path: str) -> bool:
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise LandmixError(msg) from error
+
+
+def _check_target(target: Path) -> None:
+    """A picture takes the place of a picture at most."""
+    try:
+        foreign = target.exists() and target.read_bytes()[:8] != b"\x89PNG\r\n\x1a\n"
+    except OSError as error:
+        raise unwritable(target, error) from error
+    if foreign or target.suffix.lower() != ".png":
+        msg = f"quicklook={target} must be a PNG file, not one of another kind"
+        raise UsageError(msg)
 
 
 def _draw(scene: Scene, facts: dict[str, Any], target: Path) -> None:

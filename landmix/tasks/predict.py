@@ -18,6 +18,7 @@ from landmix.files import is_remote, make_folder, write_json
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import scene_entries
 from landmix.geo.products.definition import as_data
+from landmix.geo.remote import shown
 from landmix.predictor import choose_device
 from landmix.progress import Heard
 
@@ -133,7 +134,7 @@ def _one(
     except Exception as problem:  # noqa: BLE001 - one bad scene does not stop the others
         error = f"{entry.files[0]} could not be classified ({type(problem).__name__}: {problem})"
     return Row(
-        scene=", ".join(entry.files),
+        scene=", ".join(map(shown, entry.files)),
         map=str(target),
         status=status,
         seconds=round(time.monotonic() - start, 3),

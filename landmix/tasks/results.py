@@ -16,7 +16,7 @@ from landmix.accuracy.confusion import Confusion
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
 from landmix.geo.products.definition import as_data
-from landmix.geo.remote import content_hash
+from landmix.geo.remote import content_hash, shown
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
 from landmix.tasks.tables import accuracy_table, share
@@ -100,6 +100,9 @@ class Results:
         readings = [scene.readings for scene in self.data.training.scenes]
         inputs = [readings[0][band.name] for band in bands.inputs]
         options = asdict(self.settings.scene)
+        if options["scale"] == "none" and not any(s.silenced for read in readings for s in read.values()):
+            # it only said what nobody else did; a later scene may say something of itself
+            options["scale"] = "auto"
         return Bundle(
             net=fitted.network.spec,
             bands=bands,
@@ -246,4 +249,4 @@ def _first(values: list[float | None]) -> float | None:
 
 def _last(path: str) -> str:
     """A file's name without its folders, on any system."""
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
+    return shown(path).replace("\\", "/").rsplit("/", 1)[-1]

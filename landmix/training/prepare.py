@@ -9,6 +9,7 @@ import numpy as np
 
 from landmix.core.bands import BandSet
 from landmix.core.indices import features as index_bands
+from landmix.core.indices import needs_reflectance
 from landmix.errors import LandmixError, UsageError
 from landmix.geo.fitting import fit_to
 from landmix.geo.ground import pixel_size, plane
@@ -104,7 +105,12 @@ def open_part(
     scenes = [open_entry(entry, options) for entry in named]
     for scene in scenes:
         scene.check_known()
+        for note in scene.notes:
+            progress.warn(note)
     bands = like.scenes[0].bands if like else _choose_bands(scenes[0], wanted, features)
+    unfit = [band.name for band in bands if needs_reflectance(band)]
+    if unfit and not like:
+        progress.warn(f"{', '.join(unfit)} are defined for reflectance, but {scenes[0].where} is not known to be that")
     band_count = like.band_count if like else len(scenes[0].bands)
     matched = [
         scene.compose(bands)
@@ -112,12 +118,23 @@ def open_part(
         else fit_to(scene, bands, trained_count=band_count, warn=progress.warn, say=progress.say)
         for scene in scenes
     ]
+    matched = _with_nodata(matched, like)
     return Part(
         scenes=tuple(matched),
         labelled=_label(named, matched, source, settings, progress),
         files=tuple(dict.fromkeys(path for scene in matched for path in scene.files)),
         band_count=band_count,
     )
+
+
+def _with_nodata(scenes: list[Scene], like: Part | None) -> list[Scene]:
+    """Scenes without a nodata value for a band get that of the first that has one, as prediction does it."""
+    readings = [scene.readings for scene in [*(like.scenes if like else ()), *scenes]]
+    values = {
+        name: next((read[name].nodata for read in readings if read[name].nodata is not None), None)
+        for name in readings[0]
+    }
+    return [scene.with_nodata(values) for scene in scenes]
 
 
 def _choose_bands(first: Scene, wanted: Sequence[str | int] | None, features: Sequence[str]) -> BandSet:

@@ -103,6 +103,11 @@ class QualityEntry:
         if unknown:
             msg = f"quality.clear names {', '.join(unknown)}, which quality.values lacks"
             raise ValueError(msg)
+        low, high = {"classes": (-(2**31), 2**32), "bits": (0, 62), "bands": (1, 65535)}[self.kind]
+        wrong = [name for name, n in self.numbers.items() if not n or not all(low <= number <= high for number in n)]
+        if wrong or not self.values:
+            msg = f"quality.values of {', '.join(wrong) or 'nothing'} must be {self.kind} from {low} to {high}"
+            raise ValueError(msg)
 
     @property
     def numbers(self) -> dict[str, tuple[int, ...]]:
@@ -199,6 +204,11 @@ def built_in() -> dict[str, Product]:
     found = {name: parse(data, name) for name, data in _shipped().items()}
     # a bare folder of bands is what a folder is that nothing better describes
     return dict(sorted(found.items(), key=lambda item: not item[1].complete))
+
+
+def names() -> set[str]:
+    """Of the built-in products."""
+    return {path.stem for path in Path(__file__).parent.glob("*.yaml")}
 
 
 @functools.cache

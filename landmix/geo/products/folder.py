@@ -277,9 +277,6 @@ def _quality(files: _Files, product: Product, options: ReadOptions) -> tuple[str
         if path is not None:
             rule = quality_rule(entry, options, path)
             return None if rule is None else (path, rule)
-    if not isinstance(options.quality, str):
-        msg = f"scene.quality names classes, but {files.where} has no quality band: use scene.quality=all"
-        raise LandmixError(msg)
     return None
 
 
