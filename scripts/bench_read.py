@@ -117,10 +117,8 @@ def main() -> None:
             rounds = [(by_landmix(scene), by_rasterio(scene)) for _ in range(arguments.rounds)]
     ours, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
     ratios = [a / b for a, b in rounds]
-    print(
     print(f"{arguments.format}, {arguments.side} x {arguments.side} x 12 bands at 10, 20 and 60 m, tiles of {CORE}")
     print(f"{arguments.holes:.2%} of the pixels nodata")
-    )
     print(f"landmix {ours:.2f} s CPU, rasterio {theirs:.2f} s CPU, median of {arguments.rounds}")
     print(f"ratio {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

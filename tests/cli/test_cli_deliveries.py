@@ -14,6 +14,7 @@ import pytest
 import rasterio
 import shapely
 from commands import (
+    BANDS,
     CELL,
     NAMES,
     SIZE,
@@ -403,3 +404,15 @@ def test_interrupted_inspection_of_a_large_scene(inside_tmp: Path) -> None:
     assert err.splitlines()[-1].startswith("error: interrupted")
     assert "Traceback" not in err
     assert tree(inside_tmp) == {"big.tif"}
+
+
+def test_a_picture_never_replaces_another_file(inside_tmp: Path) -> None:
+    write_scene(inside_tmp / "a.tif", reflectance(), names=BANDS, wavelengths=None, scaled=False)
+    for name in ("a.tif", "notes.png", "b.jpg"):
+        if name == "notes.png":
+            (inside_tmp / name).write_text("my notes", encoding="utf-8")
+        before = (inside_tmp / name).read_bytes() if (inside_tmp / name).exists() else None
+        refused(ended_inside("inspect", "path=a.tif", f"quicklook={name}"), 2, name, "PNG")
+        assert ((inside_tmp / name).read_bytes() if (inside_tmp / name).exists() else None) == before
+    for _ in range(2):
+        done_inside("inspect", "path=a.tif", "quicklook=a.png")
