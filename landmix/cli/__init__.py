@@ -1,1 +1,1 @@
-"""The command line: argv, hydra, checking, exit codes. Nothing else knows hydra, omegaconf or pydantic."""
+"""The command line: argv, hydra, checking, exit codes. Nothing else knows hydra or omegaconf."""

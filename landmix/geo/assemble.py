@@ -43,6 +43,8 @@ class _Part:
     block: int
     unknown: str | None
     assumed: str | None
+    beside: tuple[str, ...]
+    """Headers that rasters of raw numbers are read by."""
 
 
 def assemble(
@@ -95,7 +97,7 @@ def assemble(
         quality=tuple(quality),
         block=first.block,
         options=options,
-        headers=tuple(path for part in parts for path in part.delivery.headers),
+        headers=tuple(path for part in parts for path in (*part.delivery.headers, *part.beside)),
         missing=tuple(f"{r}.{b}".removeprefix(".") for r, delivery in deliveries for b in delivery.missing),
         notes=tuple(notes),
         unknown=next((part.unknown for part in parts if part.unknown), None),
@@ -128,6 +130,7 @@ def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: boo
             ),
             quality=_quality(delivery, paths, opened),
             block=_block(opened[delivered[0].path]),
+            beside=tuple(path for dataset in opened.values() if dataset.driver == "ENVI" for path in dataset.files[1:]),
             unknown=unknown(delivered, delivery, options),
             assumed=_assumed(delivered, delivery, options) if inherited else None,
         )

@@ -57,7 +57,5 @@ class Delivery:
     """Bands that the product should have."""
     title: str | None = None
     """The product."""
-    trusted: bool = True
-    """False where the paths come out of a file, so that only what that file may name is opened."""
     catalogue: bool = False
     """Whether `said` comes from a STAC item rather than from a product."""

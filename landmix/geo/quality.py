@@ -60,6 +60,7 @@ class QualityRule:
                     accepted &= ~flagged
         else:
             accepted = np.zeros(missing.shape, np.bool_)
+            missing |= ~(values != 0).any(0)  # no flag at all: no picture
             for (name, _), band in zip(self.values, values, strict=True):
                 if name in self.accepted:
                     accepted |= band != 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import urllib.request
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -52,6 +53,13 @@ def settings(paths: Iterable[str]) -> contextlib.AbstractContextManager[object]:
     return rasterio.Env(**OPTIONS) if any(map(is_remote, paths)) else contextlib.nullcontext()
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes an answer that points elsewhere as the answer."""
+
+    def redirect_request(self, *_: object) -> None:
+        """No request to another place."""
+
+
 def content_hash(path: str) -> str:
     """sha256 of a file's bytes; of a remote one what the server says of them, else its name.
 
@@ -62,7 +70,8 @@ def content_hash(path: str) -> str:
     told = [shown(path)]
     if path.lower().startswith(("http://", "https://")):
         request = urllib.request.Request(path, headers={"Range": "bytes=0-0"})  # noqa: S310 - http(s), looked at above
-        with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        opener = urllib.request.build_opener(_NoRedirect)  # who knows where it leads
+        with contextlib.suppress(OSError, ValueError, HTTPException), opener.open(request, timeout=8) as answer:
             told += [answer.headers.get(key, "") for key in ("ETag", "Last-Modified", "Content-Range")]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 

@@ -38,7 +38,7 @@ def open_item(item: Item, options: ReadOptions, *, inherited: bool = False) -> D
     Raises `LandmixError` where it has none, or contradicts itself.
     """
     product = _product(item, options, inherited=inherited)
-    bands = list(_bands(item, product))
+    bands = list(_bands(item, product, options))
     if not bands:
         msg = f"{item.where} has no asset that is a raster of bands: it has {', '.join(item.data['assets']) or 'none'}"
         raise LandmixError(msg)
@@ -80,12 +80,20 @@ def _is_of(item: Item, product: Product) -> bool:
     return known and (not platforms or not platform or platform in platforms)
 
 
+def _baseline(item: Item) -> float:
+    """The processing baseline of a Sentinel-2 item; 0 where it is not said."""
+    try:
+        return float(str(_properties(item).get("s2:processing_baseline", "0")))
+    except ValueError:
+        return 0.0
+
+
 def _properties(item: Item) -> dict[str, Any]:
     found = item.data.get("properties")
     return found if isinstance(found, dict) else {}
 
 
-def _bands(item: Item, product: Product | None) -> Iterator[DeliveredBand]:
+def _bands(item: Item, product: Product | None, options: ReadOptions) -> Iterator[DeliveredBand]:
     """Bands of all assets; of bands that several hold, the asset with the fewest bands, GeoTIFF before JPEG 2000.
 
     Where any asset says what part of the spectrum it is, those that do not (aerosol, water vapour, classes) are none.
@@ -103,7 +111,7 @@ def _bands(item: Item, product: Product | None) -> Iterator[DeliveredBand]:
         for number, text in enumerate(described, start=1):
             name = _name(key, text, single=len(described) == 1)
             if name not in seen:
-                seen[name] = order[key], number, _band(item, key, asset, text, number, name, product)
+                seen[name] = order[key], number, _band(item, key, asset, text, number, name, product, options)
     yield from (band for _, _, band in sorted(seen.values(), key=lambda row: row[:2]))
 
 
@@ -151,12 +159,32 @@ def _name(key: str, text: dict[str, Any], *, single: bool) -> str:
 
 
 def _band(
-    item: Item, key: str, asset: dict[str, Any], text: dict[str, Any], number: int, name: str, product: Product | None
+    item: Item,
+    key: str,
+    asset: dict[str, Any],
+    text: dict[str, Any],
+    number: int,
+    name: str,
+    product: Product | None,
+    options: ReadOptions,
 ) -> DeliveredBand:
     common = text.get("eo:common_name", text.get("common_name"))
     path = resolve(asset["href"], item)
     known = _known((name, key), common, _nm(text, "center_wavelength"), product, path)
     said = _said(item, text)
+    scale_alone = None
+    if said and known and known.unknown_offset is not None:
+        applied = _properties(item).get("earthsearch:boa_offset_applied")
+        if text.get("raster:offset", text.get("offset")) is None and applied is not True:
+            scale_alone, said = said.scale, None  # as silent about the offset as files without metadata
+        elif said.offset == 0 and applied is False and _baseline(item) >= 4:  # noqa: PLR2004 - the first with an offset
+            msg = (
+                f"{item.where} says that the offset of its processing baseline was not applied, and gives none: settle"
+                " it with scene.offset=-1000 or scene.offset=0"
+            )
+            if options.offset is None and options.scale == "auto":
+                raise LandmixError(msg)
+            scale_alone, said = said.scale, None
     nm, width = (_nm(text, key) for key in ("center_wavelength", "full_width_half_max"))
     reflective = "reflectance" in _roles(asset) or (product is not None and product.unit == "reflectance")
     unit = text.get("unit") if isinstance(text.get("unit"), str) else None
@@ -172,8 +200,8 @@ def _band(
             sensor=product.sensor if product else None,
             unit=unit or (own.unit if own else None) or ("reflectance" if reflective and (nm or common) else None),
         ),
-        said=said or (known.said if known else None),
-        unknown_offset=known.unknown_offset if known and said is None else None,
+        said=said or (known.said if known and scale_alone is None else None),
+        unknown_offset=scale_alone or (known.unknown_offset if known and said is None else None),
         offset_is_stored=known.offset_is_stored if known else False,
         nodata=_nodata(text, known),
         decode=known.decode if known else None,

@@ -51,6 +51,7 @@ def _quality(scene: Scene, i: int) -> dict[str, Any]:
 def _band(scene: Scene, i: int, seen: Survey) -> dict[str, Any]:
     band, stored = scene.bands[i], scene.stored[scene.origins[i][0]]
     raster = scene.rasters[stored.file]
+    t = raster.grid.transform
     doubtful = scene.unknown is not None or not stored.known
     return {
         "number": i + 1,
@@ -65,7 +66,7 @@ def _band(scene: Scene, i: int, seen: Survey) -> dict[str, Any]:
         "decode": stored.decode,
         "nodata": _json_number(stored.nodata),
         "dtype": stored.dtype.name,
-        "pixel": [abs(raster.grid.transform.e), abs(raster.grid.transform.a)],
+        "pixel": [math.hypot(t.b, t.e), math.hypot(t.a, t.d)],
         "resampled": scene.resampled[stored.file],
         "share_valid": seen.bands[i],
         "file": raster.path,

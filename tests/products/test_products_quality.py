@@ -31,6 +31,7 @@ from product_files import (
 from scipy.ndimage import distance_transform_edt
 
 from landmix.errors import LandmixError
+from landmix.geo.quality import QualityRule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,3 +278,12 @@ def test_a_masked_pixel_keeps_its_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(masked[0], every[0])
     assert masked[1].sum() == every[1].sum() - 1
     assert look(path).grid.crs == UTM
+
+
+def test_pixels_without_any_flag_are_missing_and_do_not_grow() -> None:
+    rule = QualityRule(kind="bands", values=(("clear", (1,)), ("cloud", (6,))), accepted=("clear",), dilate=2)
+    flags = np.zeros((2, 1, 9), np.uint8)
+    flags[0, 0, 3:8], flags[1, 0, 8] = 1, 1
+    accepted, missing = rule.judge(flags)
+    np.testing.assert_array_equal(missing[0], [True] * 3 + [False] * 6)
+    np.testing.assert_array_equal(rule.widened(accepted, missing)[0], [False] * 3 + [True] * 3 + [False] * 3)

@@ -248,6 +248,31 @@ def test_an_applied_offset_is_settled_by_the_user(tmp_path: Path, options: dict[
     np.testing.assert_allclose(band(found, "red"), expected, rtol=1e-5)
 
 
+LATE = {
+    **S2,
+    "properties": {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.10"},
+}
+
+
+def test_an_offset_that_was_neither_applied_nor_given_must_be_settled(tmp_path: Path) -> None:
+    scl(tmp_path)
+    silent = earth_search(raster={"scale": 0.0001, "offset": 0})
+    with pytest.raises(LandmixError, match=r"baseline was not applied, and gives none.*scene\.offset=-1000"):
+        open_assets(tmp_path, silent, LATE)
+    found = open_assets(tmp_path, silent, LATE, offset=-1000.0)
+    np.testing.assert_allclose(band(found, "red"), 0.0452, rtol=1e-5)
+    early = {**LATE, "properties": {**LATE["properties"], "s2:processing_baseline": "02.08"}}
+    np.testing.assert_allclose(band(open_assets(tmp_path, silent, early), "red"), 0.1452, rtol=1e-5)
+
+
+def test_a_scale_without_an_offset_leaves_the_offset_of_sentinel_2_open(tmp_path: Path) -> None:
+    scl(tmp_path)
+    silent = earth_search(raster={"scale": 0.0001})
+    with pytest.raises(LandmixError, match=r"scene\.offset"):
+        open_assets(tmp_path, silent, S2).check_known()
+    np.testing.assert_allclose(band(open_assets(tmp_path, silent, APPLIED), "red"), 0.1452, rtol=1e-5)
+
+
 def test_an_applied_offset_of_zero_is_no_contradiction(tmp_path: Path) -> None:
     scl(tmp_path)
     found = open_assets(tmp_path, earth_search(raster={"scale": 0.0001, "offset": 0}), APPLIED)

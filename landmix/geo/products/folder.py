@@ -113,7 +113,7 @@ def _list(path: str) -> _Files:
             return _Files(path, tuple(map(str, meant)))
         with zipfile.ZipFile(path) as archive:
             inner = sorted(
-                info.filename for info in archive.infolist()[:_MOST] if not info.is_dir() and _is_meant(info.filename)
+                info.filename for info in archive.infolist() if not info.is_dir() and _is_meant(info.filename)
             )
     except (OSError, zipfile.BadZipFile) as error:
         msg = f"cannot read {path}: {error}"
