@@ -70,16 +70,28 @@ def _end(code: int, message: str, *, tell: bool = False) -> int:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C does: by an exception that lets everything clean up."""
+    """SIGTERM ends like Ctrl-C does: by an exception that lets everything clean up.
 
-    def terminate(*_: object) -> None:
-        raise Terminated
+    Libraries written in C can swallow that exception and fail with another; the signal is what is told then.
+    """
+    heard: list[BaseException] = []
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    def end(number: int, _: object) -> None:
+        heard.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        raise heard[-1]
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, end)
     try:
         yield
+    except Exception as error:
+        if heard:
+            raise heard[0] from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(arguments: list[str]) -> int:

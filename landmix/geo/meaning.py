@@ -44,6 +44,8 @@ def meaning(
         return by_item
     # an offset alone was said of a product that leaves it open, not of whatever comes later
     meant = not inherited or not (said or tags or (options.scale == "auto" and delivered.unknown_offset is None))
+    # what a user says of a product holds for its main unit: not for temperatures beside reflectances
+    meant = meant and (not delivery.bands or delivered.band.unit == delivery.bands[0].band.unit)
     users = _users(delivered, options, said or tags) if meant else None
     if users:
         return users

@@ -261,7 +261,7 @@ def test_an_offset_that_was_neither_applied_nor_given_must_be_settled(tmp_path: 
         open_assets(tmp_path, silent, LATE)
     found = open_assets(tmp_path, silent, LATE, offset=-1000.0)
     np.testing.assert_allclose(band(found, "red"), 0.0452, rtol=1e-5)
-    early = {**LATE, "properties": {**LATE["properties"], "s2:processing_baseline": "02.08"}}
+    early = {**S2, "properties": {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "02.08"}}
     np.testing.assert_allclose(band(open_assets(tmp_path, silent, early), "red"), 0.1452, rtol=1e-5)
 
 
