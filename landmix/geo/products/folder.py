@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,16 @@ from landmix.core.bands import Band
 from landmix.errors import LandmixError
 from landmix.files import in_archive, is_remote, read_bytes
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
-from landmix.geo.products.definition import FromHeader, Product, built_in, find, single_files
+from landmix.geo.products.definition import Product, built_in, find, single_files
 from landmix.geo.products.headers import LIMIT, read_header
+from landmix.geo.products.numbers import number
 from landmix.geo.quality import QualityRule, accept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from landmix.geo.options import ReadOptions
-    from landmix.geo.products.definition import BandEntry, Number, Patterns, QualityEntry
+    from landmix.geo.products.definition import BandEntry, Patterns, QualityEntry
 
 _MOST = 100_000
 """Files of a folder that are looked at; a product has a few hundred."""
@@ -198,8 +198,8 @@ def product_band(
     name: str, entry: BandEntry, product: Product, path: str, header: dict[str, str] | None, header_path: str | None
 ) -> DeliveredBand:
     """A band of a product as it lies in a file, with what the metadata say of it."""
-    scale = _number(product.scale if entry.scale is None else entry.scale, entry, header, header_path, scales=True)
-    offset = _number(product.offset if entry.offset is None else entry.offset, entry, header, header_path, scales=False)
+    scale = number(product.scale if entry.scale is None else entry.scale, entry, header, header_path, scales=True)
+    offset = number(product.offset if entry.offset is None else entry.offset, entry, header, header_path, scales=False)
     stored = product.offset_in == "stored"
     by = header_path or f"the product {product.title}"
     known = scale is not None and offset is not None
@@ -222,52 +222,6 @@ def product_band(
         nodata=product.nodata if entry.nodata is None else entry.nodata,
         decode=product.decode,
     )
-
-
-def _number(
-    value: Number, entry: BandEntry, header: dict[str, str] | None, where: str | None, *, scales: bool
-) -> float | None:
-    """A scale (which cannot be 0) or an offset; None where it is unknown."""
-    if not isinstance(value, FromHeader):
-        return None if value == "unknown" else float(value)
-    if header is None:
-        return None if value.otherwise == "unknown" else float(value.otherwise)
-    keys = [key.replace("{id}", str(entry.id)) for key in ([value.key] if isinstance(value.key, str) else value.key)]
-    text = next((header[key] for key in keys if key in header), None)
-    if text is None:
-        return _absent(value, keys, header, where)
-    number = _parse(text, keys[0], where)
-    if value.inverse:
-        number = 1 / number if number else math.nan
-    if value.divide_by_sine is not None:
-        angle = _parse(header.get(value.divide_by_sine, ""), value.divide_by_sine, where)
-        number /= math.sin(math.radians(angle)) if angle > 0 else math.nan
-    if not math.isfinite(number) or (number == 0 and scales):
-        msg = f"{keys[0]} of {where} gives no number that pixels can be scaled with: {text}"
-        raise LandmixError(msg)
-    return number
-
-
-def _absent(value: FromHeader, keys: list[str], header: dict[str, str], where: str | None) -> float | None:
-    """The number that stands for a missing key; None if it is unknown.
-
-    Raises `LandmixError` where the metadata have the key for other bands: then it is not an older product.
-    """
-    if value.absent == "unknown":
-        return None
-    family = keys[0].rpartition("/")[0]
-    if family and any(key.rpartition("/")[0] == family for key in header):
-        msg = f"{where} lacks {keys[0]}, which it has for other bands: is the file whole?"
-        raise LandmixError(msg)
-    return float(value.absent)
-
-
-def _parse(text: str, key: str, where: str | None) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        msg = f"{key} in {where} must be a number, but is {text[:40]!r}"
-        raise LandmixError(msg) from None
 
 
 def _quality(files: _Files, product: Product, options: ReadOptions) -> tuple[str, QualityRule] | None:
