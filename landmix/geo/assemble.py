@@ -68,7 +68,7 @@ def assemble(
         bands += [replace(band, number=i) for i, band in enumerate(part.bands, start=1)]
         if part.quality:
             quality.append(replace(part.quality, file=part.quality.file + shift))
-    numbered = BandSet(tuple(bands))
+    every = BandSet(tuple(bands))
     notes = [part.assumed for part in parts if part.assumed]
     listed = not isinstance(options.quality, str)
     if not quality and (listed or options.quality_dilate > 0):
@@ -85,10 +85,10 @@ def assemble(
         where=", ".join(dict.fromkeys(part.delivery.where for part in parts[:3])),
         rasters=tuple(rasters),
         stored=tuple(stored),
-        bands=numbered,
+        bands=every,
         origins=tuple((i,) for i in range(len(stored))),
         grid=choose_grid(
-            numbered,
+            every,
             [rasters[s.file] for s in stored],
             [rasters[layer.file] for layer in quality],
             options.resolution,

@@ -37,7 +37,8 @@ def fit_to(
         say(f"bands of {scene.where} by what they are, not by name:\n{table}")
     _check_units(scene, found, inputs, warn)
     chosen = scene.take(found.indices)
-    return chosen.read_as(tuple(inputs), nodata or [None] * len(inputs)).compose(wanted)
+    values = dict(zip(inputs.names, nodata or [None] * len(inputs), strict=True))
+    return chosen.read_as(inputs).with_nodata(values).compose(wanted)
 
 
 def _check_units(scene: Scene, found: Match, inputs: BandSet, warn: Callable[[str], None]) -> None:

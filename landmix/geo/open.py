@@ -11,14 +11,13 @@ from landmix.geo.delivery import Delivery
 from landmix.geo.opening import open_raster
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import Entry
-from landmix.geo.products.definition import find
+from landmix.geo.products.definition import built_in, find
 from landmix.geo.products.folder import (
     describe_file,
     is_delivery,
     open_as,
     open_folder,
     recognise_file,
-    recognised_products,
 )
 from landmix.geo.stac import open_item
 
@@ -50,48 +49,48 @@ def _delivery(entry: Entry, options: ReadOptions, *, inherited: bool) -> Deliver
         return open_item(entry.item, options, inherited=inherited)
     first, single = entry.files[0], len(entry.files) == 1
     where = first if single else f"{first} and {len(entry.files) - 1} more"
-    folder = single and not is_remote(first) and is_delivery(first)
     # a built-in product that training named says less of another scene than that scene's own files do
-    if inherited and isinstance(options.product, str):
-        found = _recognised(first, options, folder=folder) if single else None
-        if found is not None:
-            return found
-    if options.product is not None:
-        found = _as_product(where, entry.files, options, folder=folder)
-        if found is not None:
-            return found
-        if not inherited:
-            msg = f"{where} holds no file that fits a band of {_named(options)}"
-            raise LandmixError(msg)
-    if folder:
-        return open_folder(first, options)
-    found = _recognised(first, options, folder=False) if single else None
+    late = inherited and isinstance(options.product, str)
+    found = _recognised(entry, options) if late else None
+    if found is None and options.product is not None:
+        found = _as_product(where, entry.files, options, inherited=inherited)
+    if found is None and not late:
+        found = _recognised(entry, options)
+    if found is None and _is_folder(entry):
+        msg = (
+            f"{first} is no product that landmix knows ({', '.join(built_in())}): name its files in a list, or describe"
+            " it in a short file with scene.product=my.yaml"
+        )
+        raise LandmixError(msg)
     return found or Delivery(where=where, files=entry.files)
 
 
-def _recognised(path: str, options: ReadOptions, *, folder: bool) -> Delivery | None:
+def _is_folder(entry: Entry) -> bool:
+    return len(entry.files) == 1 and not is_remote(entry.files[0]) and is_delivery(entry.files[0])
+
+
+def _recognised(entry: Entry, options: ReadOptions) -> Delivery | None:
     """A folder or single file as the product that it is; None for any other."""
-    if folder:
-        return open_folder(path, options) if recognised_products(path) else None
-    with open_raster(path, allow_vrt=options.allow_vrt) as dataset:
-        return recognise_file(path, dataset.descriptions, dataset.dtypes)
+    if _is_folder(entry):
+        return open_folder(entry.files[0], options)
+    if len(entry.files) > 1:
+        return None
+    with open_raster(entry.files[0], allow_vrt=options.allow_vrt) as dataset:
+        return recognise_file(entry.files[0], dataset.descriptions, dataset.dtypes)
 
 
-def _as_product(where: str, files: Sequence[str], options: ReadOptions, *, folder: bool) -> Delivery | None:
-    """What `scene.product` says that the files are; None where they are not."""
-    assert options.product is not None  # noqa: S101 - the caller looked
-    product = find(options.product)[1]
-    if product.stack and len(files) == 1 and not folder:
-        with open_raster(files[0], allow_vrt=options.allow_vrt) as dataset:
-            fits = dataset.count == product.stack.count and set(dataset.dtypes) <= {
-                product.stack.dtype or dataset.dtypes[0]
-            }
-        return describe_file(files[0], product) if fits else None
-    return open_as(where, files, options)
-
-
-def _named(options: ReadOptions) -> str:
-    """How messages call the product that the user names."""
+def _as_product(where: str, files: Sequence[str], options: ReadOptions, *, inherited: bool) -> Delivery | None:
+    """Files as what `scene.product` says that they are; None where they are not, and only training said it."""
     assert options.product is not None  # noqa: S101 - the caller looked
     name, product = find(options.product)
-    return f"{name} ({product.title})"
+    stack = product.stack
+    if stack and len(files) == 1 and (is_remote(files[0]) or not is_delivery(files[0])):
+        with open_raster(files[0], allow_vrt=options.allow_vrt) as dataset:
+            fits = dataset.count == stack.count and set(dataset.dtypes) <= {stack.dtype or dataset.dtypes[0]}
+        found = describe_file(files[0], product) if fits else None
+    else:
+        found = open_as(where, files, product, options)
+    if found is None and not inherited:
+        msg = f"{where} holds no file that fits a band of {name} ({product.title})"
+        raise LandmixError(msg)
+    return found

@@ -42,7 +42,7 @@ class ReadOptions:
         numbers = [value for value in (self.scale, self.offset, self.resolution) if not isinstance(value, str | None)]
         kinds = isinstance(self.product, str | dict | None) and isinstance(self.quality, str | list | tuple)
         if not kinds or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
-            msg = "scene.product, scale, offset, resolution or quality is no setting that can be"
+            msg = "scene.product, scale, offset, resolution or quality is of the wrong kind"
             raise ValueError(msg)
         if isinstance(self.quality_dilate, bool) or not isinstance(self.quality_dilate, int):
             msg = f"scene.quality_dilate must be a whole number, not {self.quality_dilate!r}"

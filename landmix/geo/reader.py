@@ -43,7 +43,7 @@ class SceneReader:
         self._dtype = scene.dtype
         self._handles = handles
         self._warped: dict[tuple[int, Resampling, float | None], WarpedVRT] = {}
-        self._remote = [raster.path for raster in scene.rasters]
+        self._paths = [raster.path for raster in scene.rasters]
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Values (C, H, W) as `scene.scaling` expects them, and whether a pixel is in the scene and clear (H, W).
@@ -61,7 +61,7 @@ class SceneReader:
         rows, cols = part.relative_to(window).slices
         whole = part == window
         try:
-            with remote.settings(self._remote):
+            with remote.settings(self._paths):
                 target = values if whole else np.empty((len(scene.bands), part.height, part.width), self._dtype)
                 mask = self._fill(target, part)
                 for layer in scene.quality:

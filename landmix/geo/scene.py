@@ -19,7 +19,7 @@ from landmix.geo.reader import SceneReader
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from landmix.core.bands import Band, BandSet
+    from landmix.core.bands import BandSet
     from landmix.geo.grid import Grid
     from landmix.geo.quality import QualityRule
 
@@ -189,23 +189,28 @@ class Scene:
 
     def with_nodata(self, values: Mapping[str, float | None]) -> Scene:
         """The scene with nodata values by name of input band, where it has none itself."""
-        names = {id(s): name for name, s in self.readings.items()}
-        stored = tuple(s if s.nodata is not None else replace(s, nodata=values[names[id(s)]]) for s in self.stored)
-        return replace(self, stored=stored)
+        stored = list(self.stored)
+        for name, i in self._places.items():
+            if stored[i].nodata is None:
+                stored[i] = replace(stored[i], nodata=values[name])
+        return replace(self, stored=tuple(stored))
 
-    def read_as(self, inputs: Sequence[Band], nodata: Sequence[float | None]) -> Scene:
-        """The scene with its bands called like `inputs`, and with their nodata values where it has none itself."""
-        values = {origin[0]: value for origin, value in zip(self.origins, nodata, strict=True)}
-        stored = [s if s.nodata is not None else replace(s, nodata=values[i]) for i, s in enumerate(self.stored)]
-        return replace(self, bands=type(self.bands)(tuple(inputs)), stored=tuple(stored))
+    def read_as(self, inputs: BandSet) -> Scene:
+        """The scene with its bands called like `inputs`, one by one."""
+        return replace(self, bands=inputs)
 
     @property
     def readings(self) -> dict[str, Stored]:
         """How each input band is read, by name."""
-        found: dict[str, Stored] = {}
+        return {name: self.stored[i] for name, i in self._places.items()}
+
+    @property
+    def _places(self) -> dict[str, int]:
+        """Where in `stored` each input band is, by name."""
+        found: dict[str, int] = {}
         for band, origin in zip(self.bands, self.origins, strict=True):
             names = [band.name] if band.formula is None else [own.name for _, own in band.formula.inputs]
-            found |= {name: self.stored[i] for name, i in zip(names, origin, strict=True)}
+            found |= dict(zip(names, origin, strict=True))
         return found
 
     def check_known(self) -> None:

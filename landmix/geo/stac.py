@@ -173,18 +173,8 @@ def _band(
     known = _known((name, key), common, _nm(text, "center_wavelength"), product, path)
     said = _said(item, text)
     scale_alone = None
-    if said and known and known.unknown_offset is not None:
-        applied = _properties(item).get("earthsearch:boa_offset_applied")
-        if text.get("raster:offset", text.get("offset")) is None and applied is not True:
-            scale_alone, said = said.scale, None  # as silent about the offset as files without metadata
-        elif said.offset == 0 and applied is False and _baseline(item) >= 4:  # noqa: PLR2004 - the first with an offset
-            msg = (
-                f"{item.where} says that the offset of its processing baseline was not applied, and gives none: settle"
-                " it with scene.offset=-1000 or scene.offset=0"
-            )
-            if options.offset is None and options.scale == "auto":
-                raise LandmixError(msg)
-            scale_alone, said = said.scale, None
+    if said and known and known.unknown_offset is not None and _leaves_open(item, text, said, options):
+        scale_alone, said = said.scale, None
     nm, width = (_nm(text, key) for key in ("center_wavelength", "full_width_half_max"))
     reflective = "reflectance" in _roles(asset) or (product is not None and product.unit == "reflectance")
     unit = text.get("unit") if isinstance(text.get("unit"), str) else None
@@ -206,6 +196,24 @@ def _band(
         nodata=_nodata(text, known),
         decode=known.decode if known else None,
     )
+
+
+def _leaves_open(item: Item, text: dict[str, Any], said: Said, options: ReadOptions) -> bool:
+    """Whether an item is as silent about the offset of Sentinel-2 as files without metadata.
+
+    Raises `LandmixError` where it says that an offset was not applied, but not which.
+    """
+    applied = _properties(item).get("earthsearch:boa_offset_applied")
+    if text.get("raster:offset", text.get("offset")) is None:
+        return applied is not True
+    contradicts = said.offset == 0 and applied is False and _baseline(item) >= 4  # noqa: PLR2004 - the first with one
+    if contradicts and options.offset is None and options.scale == "auto":
+        msg = (
+            f"{item.where} says that the offset of its processing baseline was not applied, and gives none: settle"
+            " it with scene.offset=-1000 or scene.offset=0"
+        )
+        raise LandmixError(msg)
+    return contradicts
 
 
 def _known(

@@ -15,7 +15,6 @@ import yaml
 from landmix.accuracy.confusion import Confusion
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
-from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash, shown
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
@@ -113,7 +112,7 @@ class Results:
             decode=tuple(s.decode for s in inputs),
             legend=self.data.learnt,
             weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
-            scene={**options, "product": as_data(options["product"])},
+            scene=options,
             training=self._training(),
             accuracy=self.metrics,
         )

@@ -13,7 +13,7 @@ from landmix.core.bands import Band
 from landmix.errors import LandmixError
 from landmix.files import in_archive, is_remote, read_bytes
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
-from landmix.geo.products.definition import Product, built_in, find, single_files
+from landmix.geo.products.definition import Product, built_in, single_files
 from landmix.geo.products.headers import LIMIT, read_header
 from landmix.geo.products.numbers import number
 from landmix.geo.quality import QualityRule, accept
@@ -60,46 +60,29 @@ def is_delivery(path: str) -> bool:
     return Path(path).is_dir() or (Path(path).suffix.lower() == ".zip" and Path(path).is_file())
 
 
-def open_as(where: str, files: Sequence[str], options: ReadOptions) -> Delivery | None:
-    """Files as the product that `scene.product` says; None where none of them fits.
+def open_as(where: str, files: Sequence[str], product: Product, options: ReadOptions) -> Delivery | None:
+    """Files as a product that the user names; None where none of them fits.
 
     `files` are the user's list, or one folder, zip file or raster.
     """
-    assert options.product is not None  # noqa: S101 - the caller looked
-    product = find(options.product)[1]
     single = len(files) == 1 and not is_remote(files[0])
     found = _list(files[0]) if single and is_delivery(files[0]) else _Files(where, tuple(files))
     delivery = _deliver(found, product, options)
     return delivery if delivery.bands else None
 
 
-def open_folder(path: str, options: ReadOptions) -> Delivery:
-    """What lies in a folder or zip file, as one of the known products.
+def open_folder(path: str, options: ReadOptions) -> Delivery | None:
+    """What lies in a folder or zip file, as one of the known products; None where it is none of them.
 
-    Raises `LandmixError` where it is none of them, or bands of it are there twice.
+    Raises `LandmixError` where it is several, or bands of it are there twice.
     """
     files = _list(path)
-    fitting = _fitting(files)
+    fitting = [product for product in built_in().values() if _recognised(files, product)]
     whole = [product.title for product in fitting if product.complete]
     if len(whole) > 1:
         msg = f"{path} holds {' and '.join(whole)}: a scene is one acquisition, name it alone or say scene.product=..."
         raise LandmixError(msg)
-    if not fitting:
-        msg = (
-            f"{path} is no product that landmix knows ({', '.join(built_in())}): name its files in a list, or describe"
-            " it in a short file with scene.product=my.yaml"
-        )
-        raise LandmixError(msg)
-    return _deliver(files, fitting[0], options)
-
-
-def recognised_products(path: str) -> bool:
-    """Whether a folder or zip file is a product that landmix knows."""
-    return bool(_fitting(_list(path)))
-
-
-def _fitting(files: _Files) -> list[Product]:
-    return [product for product in built_in().values() if _recognised(files, product)]
+    return _deliver(files, fitting[0], options) if fitting else None
 
 
 def _list(path: str) -> _Files:
