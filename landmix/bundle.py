@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -77,12 +78,23 @@ class Bundle:
         return network.eval().requires_grad_(requires_grad=False)
 
     @property
+    def margin(self) -> int:
+        """Context in pixels that the network needs on each side."""
+        return _margin(self.net)
+
+    @property
     def digest(self) -> str:
         """sha256 of everything that decides what a map looks like (not of how the model was made)."""
         described = _describe(self)
         keys = ("net", "bands", "nodata", "normalise", "legend", "scene", "weights", "decode")
         kept = {key: described[key] for key in keys}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _margin(spec: NetSpec) -> int:
+    with torch.device("meta"):
+        return Network(spec).margin
 
 
 def save(bundle: Bundle, path: Path) -> None:

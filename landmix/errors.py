@@ -14,3 +14,10 @@ class Terminated(BaseException):
 
     Not an `Exception`, like `KeyboardInterrupt`: a library that swallows errors must not swallow this one.
     """
+
+
+class Stopped(LandmixError):  # noqa: N818 - like Terminated, it is no mistake
+    """Work that was told to stop, because something else failed or the user interrupted it."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped: what is finished stays for the next run")

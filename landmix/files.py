@@ -26,27 +26,30 @@ WORK = ".landmix"
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; what is written there takes the place of `path` when the block ends well.
 
     The temporary file has the suffix of `path`, lies in the same folder (so that the rename is atomic), and is
-    gone when the block fails. Raises `LandmixError` where the folder cannot be written.
+    gone when the block fails. What is not `durable` may be lost when the power fails. Raises `LandmixError` where the
+    folder cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
-        sync(temporary)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write `text` as UTF-8 with Unix line ends."""
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from landmix import bundle as bundles
+from landmix.classify.loaded import Loaded
 from landmix.classify.plan import PredictSettings
 from landmix.classify.prepare import plan_scene
-from landmix.classify.run import classify
+from landmix.classify.run import Work, classify
+from landmix.classify.settle import Wish, settled
 from landmix.core.scaling import Affine
+from landmix.engines.choose import choose
 from landmix.geo.paths import scene_entries
 from landmix.predictor import Predictor, channels
 from landmix.progress import Silent
@@ -31,8 +33,11 @@ class Model:
     Example: `landmix.load("model.ckpt").classify_scene("scene.tif", "map.tif")`.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, device: str = "auto", backend: str = "auto", precision: str = "auto") -> None:
+        """`device` (auto, cpu, cuda), `backend` (auto, torch, openvino) and `precision` (auto, fp32, bf16) compute."""
         self.bundle = bundle
+        self._wish = Wish(device=device, backend=backend, precision=precision)
+        self._loaded = Loaded(bundle)
 
     @property
     def bands(self) -> BandSet:
@@ -47,7 +52,7 @@ class Model:
     @property
     def margin(self) -> int:
         """Context in pixels that it needs on each side."""
-        return self.bundle.network().margin
+        return self.bundle.margin
 
     def classify(
         self,
@@ -73,7 +78,8 @@ class Model:
             offset=trained.offset if offset is None else tuple(np.broadcast_to(offset, count).astype(float).tolist()),
         )
         pixels, scaling, nodata = channels(self.bundle, pixels, scaling)
-        predictor = Predictor(self.bundle, scaling=scaling, nodata=nodata, device=torch.device("cpu"))
+        engines = self._loaded.engines(choose(self._wish.device, self._wish.backend, self._wish.precision))
+        predictor = Predictor(self.bundle, engines, scaling=scaling, nodata=nodata)
         pad = ((predictor.margin, predictor.margin),) * 2
         inside = np.pad(np.ones(pixels.shape[1:], np.bool_), pad)
         prediction = predictor(np.pad(pixels, ((0, 0), *pad)), inside)
@@ -87,14 +93,18 @@ class Model:
         target = Path(target)
         (entry,) = scene_entries({"name": target.stem, "path": str(scene)}, "scene")
         progress = Silent()
-        plan = plan_scene(self.bundle, entry, target, PredictSettings(), progress=progress)
-        classify(plan, self.bundle, workers=1, overwrite=overwrite, progress=progress)
+        engine = choose(self._wish.device, self._wish.backend, self._wish.precision)
+        plan = plan_scene(self.bundle, entry, target, PredictSettings(), engine, progress=progress)
+        plan = settled(plan, self._wish, overwrite=overwrite)
+        classify(plan, self._loaded, Work(overwrite=overwrite), progress)
         return target
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, device: str = "auto", backend: str = "auto", precision: str = "auto") -> Model:
     """Read a model file. It is plain data: nothing in it is run.
+
+    `device` is auto, cpu or cuda, `backend` auto, torch or openvino, `precision` auto, fp32 or bf16.
 
     Raises `LandmixError` for a file that is no landmix model or is damaged.
     """
-    return Model(bundles.load(path))
+    return Model(bundles.load(path), device=device, backend=backend, precision=precision)

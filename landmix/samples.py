@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from landmix.core.bands import BandSet
     from landmix.geo.scene import Scene
 
+Lines = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
+"""Scale and offset of the bands in each scene, (scenes, C) each."""
+
 _TILE_BYTES = 64 * 2**20
 """How much of a scene is read at once."""
 
@@ -105,14 +108,24 @@ class Samples:
             scenes = self.labelled.scene[piece]
             yield values * scale[scenes] + offset[scenes]
 
-    def normalised(self, crops: NDArray[np.intp], channels: NDArray[np.intp], after: Affine) -> NDArray[np.float32]:
-        """What the network sees of some crops, (B, len(channels), S, S); `after` takes physical values of them."""
+    def lines(self, channels: NDArray[np.intp], after: Affine) -> Lines:
+        """From stored values of `channels` to what the network sees; `after` goes there from physical values."""
         lines = [scaling.take(channels.tolist()).then(after).arrays for scaling in self.scalings]
-        scale, offset = (np.stack(part)[self.scene[crops]] for part in zip(*lines, strict=True))
-        stored = self.stored[crops]
+        scale, offset = zip(*lines, strict=True)
+        return np.stack(scale), np.stack(offset)
+
+    def seen(self, crops: NDArray[np.intp], channels: NDArray[np.intp], lines: Lines) -> NDArray[np.float32]:
+        """What the network sees of some crops, (B, len(channels), S, S)."""
+        # `take` copies a crop at once where an index copies value by value
+        stored = self.stored.take(crops, axis=0)
         if not np.array_equal(channels, np.arange(stored.shape[1])):
-            stored = stored[:, channels]
-        return normalise(stored, self.valid[crops], scale, offset)
+            stored = stored.take(channels, axis=1)
+        scale, offset = (part.take(self.scene[crops], axis=0) for part in lines)
+        return normalise(stored, self.valid.take(crops, axis=0), scale, offset)
+
+    def normalised(self, crops: NDArray[np.intp], channels: NDArray[np.intp], after: Affine) -> NDArray[np.float32]:
+        """The same for a single time, (B, len(channels), S, S); a loop keeps the `lines`."""
+        return self.seen(crops, channels, self.lines(channels, after))
 
     def labels(self, chosen: NDArray[np.bool_]) -> NDArray[np.int16]:
         """Class indices by cell, (M, side, side), of the labelled pixels `chosen` (N,); -1 elsewhere."""
@@ -140,7 +153,7 @@ class Samples:
             if not empty
             else replace(
                 self,
-                stored=self.stored[:, kept],
+                stored=self.stored.take(kept, axis=1),  # an index would put bands first in memory, crops in pieces
                 bands=self.bands.take(kept),
                 scalings=tuple(scaling.take(kept) for scaling in self.scalings),
                 nodata=tuple(tuple(values[i] for i in kept) for values in self.nodata),

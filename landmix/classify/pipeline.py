@@ -1,72 +1,177 @@
-"""Read, compute, write: one shard of a plan becomes one part file a layer."""
+"""Read, compute, write: workers turn shards into part files.
+
+On a CPU everything is CPU work, so one worker a core that does all of it beats a pipeline of specialists. A worker
+takes a row of tiles, goes along it with its own handle, and hands the last pixels that it read down to whoever takes
+the row below: so each block of a shard is decoded once, whatever the number of workers.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 import torch
-from rasterio.errors import RasterioError
-from rasterio.windows import Window as RasterioWindow
 
-from landmix.classify.plan import FULL, Layer, Plan
-from landmix.errors import LandmixError
-from landmix.files import replacing
-from landmix.geo.writing import read_back
+from landmix.classify.part import write_parts
+from landmix.core.window import Window
+from landmix.errors import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from landmix.classify.plan import Layer, Plan
+    from landmix.classify.stages import Stages
     from landmix.core.legend import Legend
     from landmix.core.tiling import Tile
-    from landmix.core.window import Window
     from landmix.geo.reader import SceneReader
     from landmix.predictor import Prediction, Predictor
 
+    Pixels = tuple[NDArray[np.generic], NDArray[np.bool_]]
+    """Stored values (C, H, W) and whether a pixel is inside (H, W)."""
+
+
+class _Shard:
+    """The outputs of a shard, in memory until its last row is computed."""
+
+    def __init__(self, window: Window, layers: Sequence[Layer], rows: int) -> None:
+        self.window = window
+        self.arrays = [np.empty((len(a.bands), window.height, window.width), a.dtype) for a in layers]
+        self._rows = rows
+        self._lock = threading.Lock()
+
+    def row_done(self) -> bool:
+        """Count a row; whether it was the last."""
+        with self._lock:
+            self._rows -= 1
+            return not self._rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A row of tiles of a shard: what a worker takes at a time."""
+
+    shard: _Shard
+    tiles: list[Tile]
+    above: list[Future[Pixels]] | None
+    """The last pixels of the row above, tile by tile."""
+    below: list[Future[Pixels]] = field(default_factory=list)
+    """Where to put one's own."""
+
 
 class Workers:
-    """Threads that read and compute tiles, each with its own handle on the scene and one compute thread.
+    """Threads that read, compute and write, each with its own handle on the scene and one compute thread."""
 
-    Everything is CPU work, so one worker a core that does all of it beats a pipeline of specialists.
-    """
-
-    def __init__(self, plan: Plan, predictor: Predictor, legend: Legend, count: int) -> None:
+    def __init__(
+        self, plan: Plan, predictor: Predictor, legend: Legend, count: int, stages: Stages, stop: threading.Event
+    ) -> None:
+        """Workers for one scene; they end soon after `stop` is set."""
         self._plan, self._predictor, self._legend, self._count = plan, predictor, legend, count
+        self._stages, self._stop = stages, stop
+        self._failed = threading.Event()
         self._local = threading.local()
         self._handles = contextlib.ExitStack()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+        self._handed: dict[tuple[int, int, int], list[Future[Pixels]]] = {}
+        """Last pixels of rows that were begun: by the row below them, and the columns from and to."""
+        self._done = 0
+        """Pixels that were computed and not yet told of."""
 
     def __enter__(self) -> Workers:  # noqa: PYI034 - Self would say no more
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._failed.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._handles.close()
 
-    def tiles(self, shard: Window) -> Iterator[tuple[Tile, list[NDArray[np.generic]]]]:
-        """Classified tiles of a shard in any order: one array (bands, H, W) a layer."""
-        waiting: set[Future[tuple[Tile, list[NDArray[np.generic]]]]] = set()
-        for tile in self._plan.tiling.tiles(shard):
-            waiting.add(self._pool.submit(self._classify, tile))
-            # A few tiles ahead keep every worker busy; more would only fill the memory.
-            if len(waiting) > 2 * self._count:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+    def run(self, shards: Sequence[Window], advance: Callable[[int], None]) -> None:
+        """Write the parts of `shards`; `advance` hears of computed pixels.
 
-    def _classify(self, tile: Tile) -> tuple[Tile, list[NDArray[np.generic]]]:
-        prediction = self._predictor(*self._reader().read(tile.read))
-        return tile, [_render(layer, prediction, self._legend) for layer in self._plan.layers]
+        Raises `LandmixError` where a file cannot be read or written, `Stopped` when it was told to stop.
+        """
+        rows = (row for shard in shards for row in self._rows(shard))
+        waiting: set[Future[None]] = set()
+        more = True
+        while more or waiting:
+            # A few rows ahead keep every worker busy; more would only fill the memory.
+            while more and len(waiting) < self._count + 1:
+                row = next(rows, None)
+                more = row is not None
+                if row is not None:
+                    waiting.add(self._pool.submit(self._classify, row))
+            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            with self._lock:
+                pixels, self._done = self._done, 0
+            if pixels:
+                advance(pixels)
+            if self._failed.is_set():
+                # the others end soon with `Stopped`; what stopped them is to be told
+                raise _cause([future for future in wait(waiting).done | done if future.done()])
+            for future in done:
+                future.result()
+
+    def _rows(self, window: Window) -> Iterator[_Row]:
+        """The rows of a shard, from above; each knows where the one above leaves its last pixels."""
+        rows = list(self._plan.cut.tiles.rows(window))
+        shard = _Shard(window, self._plan.layers, len(rows))
+        for tiles in rows:
+            below: list[Future[Pixels]] = [Future() for _ in tiles] if self._plan.cut.margin else []
+            first, last = tiles[0].write, tiles[-1].write
+            above = self._handed.pop((first.row, first.col, last.col_end), None)
+            yield _Row(shard=shard, tiles=tiles, above=above, below=below)
+            if below:
+                self._handed[first.row_end, first.col, last.col_end] = below
+
+    def _classify(self, row: _Row) -> None:
+        try:
+            for number, tile in enumerate(row.tiles):
+                self._tile(row, number, tile)
+        except BaseException as error:
+            self._failed.set()
+            for future in row.below:
+                if not future.done():
+                    future.set_exception(error)
+            raise
+        if row.shard.row_done():
+            with self._stages.timed("write"):
+                write_parts(self._plan, row.shard.window, row.shard.arrays)
+
+    def _tile(self, row: _Row, number: int, tile: Tile) -> None:
+        if self._stop.is_set() or self._failed.is_set():
+            raise Stopped
+        above = None
+        if row.above:
+            with self._stages.timed("wait"):
+                above = row.above[number].result()
+        with self._stages.timed("read"):
+            stored, inside = self._read(tile, above)
+        if row.below:
+            kept = slice(inside.shape[0] - 2 * self._plan.cut.margin, None)
+            row.below[number].set_result((stored[:, kept].copy(), inside[kept].copy()))
+        with self._stages.timed("compute"):
+            prediction = self._predictor(stored, inside)
+            place = tile.write.relative_to(row.shard.window).slices
+            for layer, array in zip(self._plan.layers, row.shard.arrays, strict=True):
+                array[:, *place] = _render(layer, prediction, self._legend)
+        with self._lock:
+            self._done += tile.write.size
+
+    def _read(self, tile: Tile, above: Pixels | None) -> Pixels:
+        """A tile with its margin; `above` are its first rows, if they were read before."""
+        window = tile.read
+        if above is None:
+            return self._reader().read(window)
+        known = above[1].shape[0]
+        rest = Window(row=window.row + known, col=window.col, height=window.height - known, width=window.width)
+        stored, inside = self._reader().read(rest)
+        return np.concatenate([above[0], stored], axis=1), np.concatenate([above[1], inside])
 
     def _reader(self) -> SceneReader:
         """This thread's own handle: GDAL's datasets are not to be shared."""
@@ -78,65 +183,16 @@ class Workers:
         return reader
 
 
+def _cause(futures: Sequence[Future[None]]) -> BaseException:
+    """Why some rows failed."""
+    errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
+    return next((error for error in errors if not isinstance(error, Stopped)), Stopped())
+
+
 def _render(layer: Layer, prediction: Prediction, legend: Legend) -> NDArray[np.generic]:
     """One layer of a tile as it is stored, (bands, H, W)."""
     if layer.name == "classes":
         return legend.decode(prediction.index, prediction.valid)[None]
-    assert prediction.probabilities is not None  # noqa: S101 - the predictor was told to keep them
-    if layer.name == "probabilities":
-        shares = prediction.probabilities
-    elif layer.name == "confidence":
-        shares = prediction.probabilities.max(0, keepdims=True)
-    else:
-        best = np.sort(prediction.probabilities, axis=0)[-2:]
-        shares = (best[1:] - best[:1]) if len(best) > 1 else best
-    if layer.dtype.kind != "f":
-        shares = np.rint(shares * FULL)
-    return np.where(prediction.valid, shares, layer.nodata).astype(layer.dtype)
-
-
-def classify_shard(plan: Plan, workers: Workers, shard: Window, advance: Callable[[int], None]) -> None:
-    """Write the parts of one shard, whole or not at all; `advance` hears the pixels of each tile."""
-    with contextlib.ExitStack() as stack:
-        paths = [stack.enter_context(replacing(plan.part(layer, shard))) for layer in plan.layers]
-        try:
-            _write_parts(plan, workers, shard, paths, advance)
-            for path in paths:
-                read_back(path)
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot write {plan.work}: {error}"
-            raise LandmixError(msg) from error
-
-
-def _write_parts(
-    plan: Plan, workers: Workers, shard: Window, paths: list[Path], advance: Callable[[int], None]
-) -> None:
-    with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(_part(path, layer, shard)) for path, layer in zip(paths, plan.layers, strict=True)]
-        for tile, arrays in workers.tiles(shard):
-            place = tile.write.relative_to(shard)
-            window = RasterioWindow(place.col, place.row, place.width, place.height)
-            for part, array in zip(parts, arrays, strict=True):
-                part.write(array, window=window)
-            advance(tile.write.size)
-
-
-def _part(path: Path, layer: Layer, shard: Window) -> rasterio.io.DatasetWriter:
-    """An empty part; blocks of 512, so that a tile of 512 is written once."""
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=shard.height,
-        width=shard.width,
-        count=len(layer.bands),
-        dtype=layer.dtype,
-        nodata=layer.nodata,
-        tiled=True,
-        blockxsize=512,
-        blockysize=512,
-        compress="deflate",
-        zlevel=1,
-        interleave="band",
-        bigtiff="if_safer",
-    )
+    share = prediction.shares[layer.name]
+    share[:, ~prediction.valid] = layer.nodata
+    return share

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmix.core.tiling import Tiling
+from landmix.engines.engine import FULL, SHARES, Wanted
 from landmix.geo.remote import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from landmix.bundle import Bundle
+    from landmix.classify.cut import Cut
     from landmix.core.legend import Legend
     from landmix.core.window import Window
+    from landmix.engines.engine import EngineSpec
     from landmix.geo.scene import Scene
 
-SHARD = 2048
-"""Side of a shard in pixels, about: what is lost at most when a run is killed."""
-
-OUTPUTS = ("classes", "confidence", "probabilities", "gap")
-
-FULL = 200
-"""The stored value of a probability of 1 in uint8."""
+OUTPUTS = ("classes", *SHARES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +41,27 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictSettings:
-    """Everything about a prediction that can change a byte of its maps."""
+    """What is asked of a prediction, as far as it can change a byte of its maps."""
 
     outputs: tuple[str, ...] = ("classes",)
     dtype: str = "uint8"
     """Of confidence, gap and probabilities: `uint8` (0 to 200) or `float32`."""
-    precision: str = "fp32"
-    device: str = "cpu"
     tile: int = 512
-    """Side in pixels of what is read at once."""
+    """Side in pixels, about, of what is read at once."""
+    tta: str = "none"
+    """`flips` averages logits over 8 flips and turns."""
+    sieve: int = 0
+    """Smaller patches of the finished map take the class of their largest neighbour; 0: none."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the engine is to give."""
+        return Wanted(shares=tuple(s for s in SHARES if s in self.outputs), coded=self.dtype == "uint8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One scene, ready to be classified."""
+    """One scene, ready to be classified. Holds no handle, so it can be sent to a worker."""
 
     scene: Scene
     """Only the model's bands, in its order."""
@@ -68,7 +71,9 @@ class Plan:
     """Where unfinished parts lie."""
     layers: tuple[Layer, ...]
     settings: PredictSettings
-    margin: int
+    engine: EngineSpec
+    """What computes."""
+    cut: Cut
     provenance: dict[str, str]
     """Tags that say what made the map; they decide `digest`."""
 
@@ -77,21 +82,25 @@ class Plan:
         """sha256 over model, input and settings: parts and maps with another one are never used."""
         return hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()
 
+    def computed_by(self, engine: EngineSpec) -> Plan:
+        """The same map by another engine."""
+        return replace(self, engine=engine, provenance={**self.provenance, "engine": _engine(engine)})
+
+    @property
+    def map_digest(self) -> str:
+        """The same, whatever computes the map."""
+        rest = {key: value for key, value in self.provenance.items() if key != "engine"}
+        return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
     @property
     def tags(self) -> dict[str, str]:
         """What is written into the rasters."""
         return {f"LANDMIX_{key.upper()}": value for key, value in {**self.provenance, "digest": self.digest}.items()}
 
     @property
-    def tiling(self) -> Tiling:
-        """How shards are cut into what is read at once."""
-        return Tiling(core=self.settings.tile, margin=self.margin)
-
-    @property
     def shards(self) -> list[Window]:
         """Groups of whole tiles, each written as one file a layer."""
-        side = -(-SHARD // self.settings.tile) * self.settings.tile
-        return [tile.write for tile in Tiling(core=side).tiles(self.scene.grid.window)]
+        return [tile.write for tile in self.cut.shards.tiles(self.scene.grid.window)]
 
     def path(self, layer: Layer) -> Path:
         """The finished raster of a layer."""
@@ -122,24 +131,21 @@ def _shares(dtype: str) -> dict[str, Any]:
 
 
 def provenance(
-    bundle: Bundle, scene: Scene, settings: PredictSettings, hashes: list[str], version: str
+    bundle: Bundle, scene: Scene, settings: PredictSettings, engine: EngineSpec, hashes: list[str], version: str
 ) -> dict[str, str]:
     """What made the map. Names only files' last parts, so that the same work in another folder is the same map."""
     names = [shown(path).replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
-    read = asdict(scene.options)
-    kept = {
-        "outputs": list(settings.outputs),
-        "dtype": settings.dtype,
-        "precision": settings.precision,
-        "device": settings.device,
-        "tile": settings.tile,
-        "scene": read,
-    }
+    kept = {**asdict(settings), "scene": asdict(scene.options)}
     return {
         "version": version,
         "model": bundle.digest,
         "input": json.dumps([{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)], ensure_ascii=False),
         "settings": json.dumps(kept, sort_keys=True),
+        "engine": _engine(engine),
         "classes": json.dumps({str(c.value): c.name for c in bundle.legend}, ensure_ascii=False),
         "training_labels": json.dumps([entry["sha256"] for entry in bundle.training.get("labels", [])]),
     }
+
+
+def _engine(engine: EngineSpec) -> str:
+    return json.dumps(engine.as_data(), sort_keys=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from landmix.classify.cut import cut_for
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance
 from landmix.files import WORK
 from landmix.geo.fitting import fit_to
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from landmix.bundle import Bundle
+    from landmix.engines.engine import EngineSpec
     from landmix.geo.paths import Entry
     from landmix.progress import Progress
 
@@ -30,6 +32,7 @@ def plan_scene(
     entry: Entry,
     target: Path,
     settings: PredictSettings,
+    engine: EngineSpec,
     *,
     options: ReadOptions | None = None,
     inherited: bool = True,
@@ -55,12 +58,15 @@ def plan_scene(
         warn=progress.warn,
         say=progress.say,
     )
+    wanted = layers(bundle.legend, settings)
+    hashes = [content_hash(path) for path in chosen.files]
     return Plan(
         scene=chosen,
         target=target,
         work=target.parent / WORK / target.stem,
-        layers=layers(bundle.legend, settings),
+        layers=wanted,
         settings=settings,
-        margin=bundle.network().margin,
-        provenance=provenance(bundle, chosen, settings, [content_hash(path) for path in chosen.files], __version__),
+        engine=engine,
+        cut=cut_for(chosen, wanted, bundle.margin, settings.tile),
+        provenance=provenance(bundle, chosen, settings, engine, hashes, __version__),
     )

@@ -1,96 +1,135 @@
-"""Finish: from a model and a scene to a map under its final name."""
+"""From a plan to a map under its final name, or to the parts of it that are asked for."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import rasterio
-import torch
 from filelock import FileLock, Timeout
 
-from landmix.classify.pipeline import Workers, classify_shard
+from landmix.classify.cut import cache_for
+from landmix.classify.finish import assemble, check_sieve, style, styled
+from landmix.classify.pipeline import Workers
+from landmix.classify.settle import claim, forget
+from landmix.classify.stages import Stages
 from landmix.classify.strange import strangeness
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, Stopped
 from landmix.files import local_file, make_folder
 from landmix.geo.opening import open_raster
-from landmix.geo.sidecars import sidecar_paths, write_sidecars
-from landmix.geo.writing import Mosaic, read_back, write_cog
-from landmix.predictor import Predictor
+from landmix.geo.writing import read_back
 
 if TYPE_CHECKING:
-    from landmix.bundle import Bundle
+    from collections.abc import Iterator, Sequence
+
+    from landmix.classify.loaded import Loaded
     from landmix.classify.plan import Layer, Plan
+    from landmix.core.window import Window
     from landmix.progress import Progress
 
-_CACHE = 256 * 2**20
-"""Bytes of GDAL's block cache: aligned reads need little, and its default grows with the machine's memory."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How much of a scene is done here, and how."""
+
+    workers: int = 1
+    overwrite: bool = False
+    """Replace a map of another model, input or settings."""
+    shards: Sequence[Window] | None = None
+    """Write the parts of these and no map; None: of all, and the map."""
+    only_finish: bool = False
+    """Make the map of parts that other runs wrote."""
+    lock: str = "lock"
+    """Two runs that take the same lock of a scene exclude each other."""
+    patience: float = 0.0
+    """Seconds to wait for it."""
+    stages: Stages = field(default_factory=Stages)
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set to end soon, with `Stopped`."""
 
 
-def classify(plan: Plan, bundle: Bundle, *, workers: int, overwrite: bool, progress: Progress) -> str:
-    """Classify one scene; returns `done`, or `kept` where an earlier run had finished it.
+def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
+    """Classify one scene; returns `done`, `kept` where an earlier run had finished it, or `parts`.
 
     Raises `LandmixError` where another map lies at the target, another run works on it, or a file cannot be read or
-    written; an older map is then untouched.
+    written; an older map is then untouched. Raises `Stopped` when it was told to stop.
     """
     _check_targets(plan)
-    make_folder(plan.work)
-    lock = FileLock(plan.work / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        msg = f"another landmix is classifying into {plan.target}: wait for it, or choose another out_dir"
-        raise LandmixError(msg) from None
-    try:
-        status = _classify(plan, bundle, workers, overwrite=overwrite, progress=progress)
-        for part in plan.work.glob("*.tif"):
-            part.unlink()
-    finally:
-        lock.release()
-        _remove_if_empty(plan)
-    return status
-
-
-def _classify(plan: Plan, bundle: Bundle, workers: int, *, overwrite: bool, progress: Progress) -> str:
-    missing = [layer for layer in plan.layers if not _finished(plan, layer, overwrite=overwrite)]
-    if missing:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
-            if warning := strangeness(plan.scene, bundle):
-                progress.warn(warning)
-            _shards(plan, bundle, workers, progress)
-        for layer in missing:
-            _assemble(plan, layer, bundle)
-    elif "classes" in plan.settings.outputs and not all(
-        sidecar_paths(plan.target)[kind].exists() for kind in ("qml", "aux", "vat")
-    ):
-        # a run that was killed between the map and its style
-        write_sidecars(plan.target, bundle.legend, _without_nodata(read_back(plan.target), bundle))
+    check_sieve(plan)
+    if work.shards is not None and not work.shards:
+        return "parts"
+    with _locked(plan, work):
+        missing = _missing_layers(plan, overwrite=work.overwrite)
+        if missing and not work.only_finish:
+            _write_shards(plan, model, work, progress)
+        if work.shards is not None:
+            return "parts" if missing else "kept"
+        _finish(plan, model, work, missing)
+        _remove_parts(plan, alone=not _others(plan, work.lock))
     return "done" if missing else "kept"
 
 
-def _shards(plan: Plan, bundle: Bundle, count: int, progress: Progress) -> None:
-    predictor = Predictor(
-        bundle,
-        scaling=plan.scene.scaling,
-        nodata=plan.scene.nodata,
-        device=torch.device(plan.settings.device),
-        precision=plan.settings.precision,
-        probabilities=any(layer.name != "classes" for layer in plan.layers),
-    )
-    total = plan.scene.grid.window.size / 1e6
-    done = 0.0
+def _finish(plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer]) -> None:
+    absent = [shard for shard in plan.shards if not _has_parts(plan, shard)] if missing else []
+    if absent:
+        named = ", ".join(f"row {shard.row} col {shard.col}" for shard in absent[:5])
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""  # noqa: PLR2004
+        msg = f"{plan.target} lacks {len(absent)} of its {len(plan.shards)} parts ({named}{more}): run their shards"
+        raise LandmixError(msg)
+    with work.stages.timed("finish"):
+        for layer in missing:
+            if work.stop.is_set():
+                raise Stopped
+            assemble(plan, layer, model.bundle)
+        if "classes" not in [layer.name for layer in missing] and not styled(plan):
+            style(plan, model.bundle, read_back(plan.target))
+
+
+def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> None:
+    shards = plan.shards if work.shards is None else work.shards
+    left = [shard for shard in shards if not _has_parts(plan, shard)]
+    total = sum(shard.size for shard in shards) / 1e6
+    done = total - sum(shard.size for shard in left) / 1e6
 
     def advance(pixels: int) -> None:
         nonlocal done
         done += pixels / 1e6
         progress.step(f"classify {plan.scene.name}", done, total, "Mpx")
 
-    with Workers(plan, predictor, bundle.legend, count) as workers:
-        for shard in plan.shards:
-            if all(plan.part(layer, shard).exists() for layer in plan.layers):
-                advance(shard.size)
-            else:
-                classify_shard(plan, workers, shard, advance)
+    if not left:
+        return
+    claim(plan, overwrite=work.overwrite)
+    advance(0)
+    with rasterio.Env(GDAL_CACHEMAX=cache_for(plan.scene, model.threads)):
+        if warning := strangeness(plan.scene, model.bundle):
+            progress.warn(warning)
+        predictor = model.predictor(plan)
+        with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
+            workers.run(left, advance)
+
+
+def _has_parts(plan: Plan, shard: Window) -> bool:
+    return all(plan.part(layer, shard).exists() for layer in plan.layers)
+
+
+@contextlib.contextmanager
+def _locked(plan: Plan, work: Work) -> Iterator[None]:
+    """Hold a lock of a scene's folder of unfinished work, which exists as long as there is something in it."""
+    make_folder(plan.work)
+    lock = FileLock(plan.work / work.lock, timeout=work.patience)
+    try:
+        lock.acquire()
+    except Timeout:
+        msg = f"another landmix is classifying into {plan.target}: wait for it, or choose another out_dir"
+        raise LandmixError(msg) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        if work.shards is None and not _others(plan):
+            _remove_if_empty(plan)
 
 
 def _check_targets(plan: Plan) -> None:
@@ -100,6 +139,14 @@ def _check_targets(plan: Plan) -> None:
         if path.exists() and any(path.samefile(file) for file in map(local_file, plan.scene.files) if file is not None):
             msg = f"the map {path} would replace its own input: choose another out_dir"
             raise LandmixError(msg)
+
+
+def _missing_layers(plan: Plan, *, overwrite: bool) -> list[Layer]:
+    """The layers that no earlier run has finished, with the same model, input and settings.
+
+    Raises `LandmixError` where another raster has the name of one, unless `overwrite`.
+    """
+    return [layer for layer in plan.layers if not _finished(plan, layer, overwrite=overwrite)]
 
 
 def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
@@ -121,7 +168,7 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
         return False
     differing = [
         key
-        for key in ("model", "input", "settings", "version")
+        for key in ("model", "input", "settings", "engine", "version")
         if tags.get(f"LANDMIX_{key.upper()}") != plan.tags[f"LANDMIX_{key.upper()}"]
     ]
     what = f"another {' and '.join(differing)}" if "LANDMIX_DIGEST" in tags else "something else than landmix"
@@ -129,32 +176,23 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
     raise LandmixError(msg)
 
 
-def _assemble(plan: Plan, layer: Layer, bundle: Bundle) -> None:
-    """Put the parts of a layer together under its final name, with what GIS programs look for beside it."""
-    target = plan.path(layer)
-    parts = [(shard, plan.part(layer, shard)) for shard in plan.shards]
-    classes = layer.name == "classes"
-    expected: dict[int, int] = {}
-    for _, path in parts:
-        for value, count in read_back(path).items():
-            expected[value] = expected.get(value, 0) + count
-    mosaic = Mosaic(
-        parts=parts,
-        grid=plan.scene.grid,
-        dtype=layer.dtype,
-        nodata=layer.nodata,
-        bands=layer.bands,
-        tags=plan.tags,
-        scale=layer.scale,
-        legend=bundle.legend if classes else None,
-    )
-    counts = write_cog(mosaic, target, expected)
-    if classes:
-        write_sidecars(target, bundle.legend, _without_nodata(counts, bundle))
+def _others(plan: Plan, own: str | None = None) -> bool:
+    """Whether other runs hold a lock of the same scene: they may be about to write their first part."""
+    for path in plan.work.glob("lock*"):
+        try:
+            if path.name != own:
+                with FileLock(path, timeout=0):
+                    pass
+        except Timeout:
+            return True
+    return False
 
 
-def _without_nodata(counts: dict[int, int], bundle: Bundle) -> dict[int, int]:
-    return {value: count for value, count in counts.items() if value != bundle.legend.nodata}
+def _remove_parts(plan: Plan, *, alone: bool) -> None:
+    """Remove the parts of a finished map; what other maps and dead runs left there only if nobody works on them."""
+    own = [plan.part(layer, shard) for layer in plan.layers for shard in plan.shards]
+    for path in plan.work.glob("*.tif") if alone else own:
+        path.unlink(missing_ok=True)
 
 
 def _remove_if_empty(plan: Plan) -> None:
@@ -162,6 +200,8 @@ def _remove_if_empty(plan: Plan) -> None:
     if any(plan.work.glob("*.tif")):
         return
     with contextlib.suppress(OSError):
-        (plan.work / "lock").unlink(missing_ok=True)
+        forget(plan.work)
+        for lock in plan.work.glob("lock*"):
+            lock.unlink(missing_ok=True)
         plan.work.rmdir()
         plan.work.parent.rmdir()

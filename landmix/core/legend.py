@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,7 +90,7 @@ class Legend:
         """The map's nodata value: 0 if no class has it, else 255, else the highest free value below, else 65535."""
         values = set(self.values)
         bytes_do = max(values, default=0) <= np.iinfo(np.uint8).max
-        candidates = [0, *(range(255, 0, -1) if bytes_do else ()), *range(MAX_VALUE, 0, -1)]
+        candidates = itertools.chain([0], range(255, 0, -1) if bytes_do else (), range(MAX_VALUE, 0, -1))
         return int(next(value for value in candidates if value not in values))
 
     @property

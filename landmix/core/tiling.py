@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from landmix.core.window import Window
@@ -28,30 +29,48 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiling:
-    """A cut into squares of `core` pixels from the top left; the last of a row or column are smaller."""
+    """A cut into rectangles of `core` rows from the top left; the last of a row or column may be smaller."""
 
     core: int
-    """Side of the owned squares in pixels, at least 1."""
+    """Rows of the owned rectangles, at least 1."""
+    width: int | None = None
+    """Their columns; None: as many as rows."""
     margin: int = 0
     """Context in pixels on each side, at least 0."""
+    early: int = 0
+    """How many pixels before multiples of `core` and `width` the cuts lie, less than both.
+
+    With the margin here, tiles read up to a multiple and not beyond: a file whose blocks end there is decoded once.
+    """
 
     def __post_init__(self) -> None:
-        if self.core < 1 or self.margin < 0:
+        if self.core < 1 or self.margin < 0 or (self.width or 1) < 1:
             msg = f"a tiling needs core >= 1 and margin >= 0, not {self.core} and {self.margin}"
+            raise ValueError(msg)
+        if not 0 <= self.early < min(self.core, self.width or self.core):
+            msg = f"a tiling of {self.core} rows cannot be cut {self.early} pixels early"
             raise ValueError(msg)
 
     def tiles(self, area: Window) -> Iterator[Tile]:
         """The tiles of `area`, row by row; their `write` windows cover each pixel of it exactly once."""
-        for row in range(area.row, area.row_end, self.core):
-            for col in range(area.col, area.col_end, self.core):
-                write = Window(
-                    row=row,
-                    col=col,
-                    height=min(self.core, area.row_end - row),
-                    width=min(self.core, area.col_end - col),
+        for row in self.rows(area):
+            yield from row
+
+    def rows(self, area: Window) -> Iterator[list[Tile]]:
+        """The same tiles, a list for each row of them."""
+        for top, bottom in self._cuts(area.height, self.core):
+            yield [
+                Tile(
+                    write=Window(row=area.row + top, col=area.col + left, height=bottom - top, width=right - left),
+                    margin=self.margin,
                 )
-                yield Tile(write=write, margin=self.margin)
+                for left, right in self._cuts(area.width, self.width or self.core)
+            ]
 
     def count(self, area: Window) -> int:
         """How many tiles `tiles(area)` yields."""
-        return -(-area.height // self.core) * -(-area.width // self.core)
+        return -(-area.height // self.core) * -(-area.width // (self.width or self.core))
+
+    def _cuts(self, length: int, core: int) -> Iterator[tuple[int, int]]:
+        lines = [0, *(line - self.early for line in range(core, length, core)), length]
+        return pairwise(lines)

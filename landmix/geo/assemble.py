@@ -40,7 +40,6 @@ class _Part:
     stored: tuple[Stored, ...]
     bands: tuple[Band, ...]
     quality: QualityLayer | None
-    block: int
     unknown: str | None
     assumed: str | None
     beside: tuple[str, ...]
@@ -95,7 +94,6 @@ def assemble(
             f"{role}.{reference}".removeprefix(".") if reference else None,
         ),
         quality=tuple(quality),
-        block=first.block,
         options=options,
         headers=tuple(path for part in parts for path in (*part.delivery.headers, *part.beside)),
         missing=tuple(f"{r}.{b}".removeprefix(".") for r, delivery in deliveries for b in delivery.missing),
@@ -129,7 +127,6 @@ def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: boo
                 _with_role(role, band, own, opened[band.path]) for band, own in zip(delivered, stored, strict=True)
             ),
             quality=_quality(delivery, paths, opened),
-            block=_block(opened[delivered[0].path]),
             beside=tuple(path for dataset in opened.values() if dataset.driver == "ENVI" for path in dataset.files[1:]),
             unknown=unknown(delivered, delivery, options),
             assumed=_assumed(delivered, delivery, options) if inherited else None,
@@ -160,7 +157,7 @@ def _scene_file(path: str, dataset: rasterio.DatasetReader) -> SceneFile:
     masked = ColorInterp.alpha in dataset.colorinterp or any(
         MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums
     )
-    return SceneFile(path=path, grid=Grid.of(dataset), masked=masked)
+    return SceneFile(path=path, grid=Grid.of(dataset), masked=masked, blocks=dataset.block_shapes[0])
 
 
 def _quality(delivery: Delivery, paths: list[str], opened: dict[str, rasterio.DatasetReader]) -> QualityLayer | None:
@@ -224,12 +221,6 @@ def _own_bands(files: Sequence[str], opened: dict[str, rasterio.DatasetReader]) 
         msg = f"the bands of a scene need different names, but {', '.join(doubled)} stands twice in {', '.join(files)}"
         raise LandmixError(msg)
     return tuple(bands)
-
-
-def _block(dataset: rasterio.DatasetReader) -> int:
-    """Longest side of the file's blocks, where they are squares of a usable size; else 512."""
-    height, width = dataset.block_shapes[0]
-    return int(height) if height == width and 128 <= height <= 1024 else 512  # noqa: PLR2004
 
 
 def common_prefix(names: Sequence[str]) -> str:

@@ -36,6 +36,8 @@ class SceneFile:
     grid: Grid
     masked: bool
     """Whether it has a mask or alpha band beside or instead of nodata values."""
+    blocks: tuple[int, int]
+    """Rows and columns that are decoded together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,6 @@ class Scene:
     """For each band the positions in `stored`: its own, or those that its formula names, in that order."""
     grid: Grid
     quality: tuple[QualityLayer, ...] = ()
-    block: int = 512
-    """Side in pixels of windows that suit the files' blocks."""
     options: ReadOptions = field(default_factory=ReadOptions)
     headers: tuple[str, ...] = ()
     """Metadata files that were read: they decide the values too."""
@@ -107,6 +107,23 @@ class Scene:
     def files(self) -> tuple[str, ...]:
         """Everything that is read from, each once."""
         return tuple(dict.fromkeys([*(raster.path for raster in self.rasters), *self.headers]))
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Rows and columns of the largest blocks of files that are read as they are; 512 x 512 if none is."""
+        used = {s.file for s in self.stored}
+        sizes = [
+            r.blocks
+            for i, (r, moved) in enumerate(zip(self.rasters, self.resampled, strict=True))
+            if i in used and not moved
+        ]
+        return (max(rows for rows, _ in sizes), max(columns for _, columns in sizes)) if sizes else (512, 512)
+
+    @property
+    def block(self) -> int:
+        """Side in pixels of square windows that suit the files' blocks; 512 where those are no squares."""
+        height, width = self.blocks
+        return height if height == width and 128 <= height <= 1024 else 512  # noqa: PLR2004
 
     @property
     def resampled(self) -> tuple[bool, ...]:

@@ -19,7 +19,8 @@ def validity(stored: NDArray[np.generic], nodata: Sequence[float | None]) -> NDA
     """
     valid = np.ones((*stored.shape[:-3], *stored.shape[-2:]), np.bool_)
     for i, value in enumerate(nodata):
-        valid &= band_validity(stored[..., i, :, :], value)
+        if value is not None or stored.dtype.kind == "f":  # else every value is valid
+            valid &= band_validity(stored[..., i, :, :], value)
     return valid
 
 

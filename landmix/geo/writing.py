@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -17,7 +18,7 @@ from landmix.files import replacing, write_text
 from landmix.geo.sidecars import remove_sidecars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from landmix.core.legend import Legend
@@ -70,14 +71,8 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
     Returns how often each value occurs; where `expected` is given, the finished file must hold just that. Raises
     `LandmixError` where the disk is full or a part is damaged.
     """
-    vrt = mosaic.parts[0][1].with_suffix(".vrt")
-    write_text(vrt, _vrt(mosaic))
     try:
-        with (
-            replacing(target) as temporary,
-            rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            rasterio.open(vrt, driver="VRT") as source,
-        ):
+        with replacing(target) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"), open_mosaic(mosaic) as source:
             rasterio.shutil.copy(
                 source,
                 temporary,
@@ -97,9 +92,19 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
     except (RasterioError, CPLE_BaseError, SystemError) as error:  # copy lets GDAL's own errors through
         msg = f"cannot write {target}: {error}"
         raise LandmixError(msg) from error
+    return counts
+
+
+@contextlib.contextmanager
+def open_mosaic(mosaic: Mosaic) -> Iterator[rasterio.DatasetReader]:
+    """The parts as one open raster, by way of a virtual one beside them."""
+    vrt = mosaic.parts[0][1].with_suffix(".vrt")
+    write_text(vrt, _vrt(mosaic), durable=False)  # gone again in a moment
+    try:
+        with rasterio.open(vrt, driver="VRT") as source:
+            yield source
     finally:
         vrt.unlink(missing_ok=True)
-    return counts
 
 
 def _vrt(mosaic: Mosaic) -> str:

@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
+from landmix.classify.batch import Batch, Row
 from landmix.classify.plan import PredictSettings
-from landmix.classify.prepare import as_trained, plan_scene
-from landmix.classify.run import classify
+from landmix.classify.prepare import as_trained
+from landmix.classify.settle import Wish
+from landmix.classify.share import Share
+from landmix.classify.stages import Stages
+from landmix.engines.choose import choose
 from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote, make_folder, write_json
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import scene_entries
 from landmix.geo.products.definition import as_data
-from landmix.geo.remote import shown
-from landmix.predictor import choose_device
-from landmix.progress import Heard
+from landmix.tasks.tables import batch_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from landmix.bundle import Bundle
     from landmix.geo.paths import Entry
     from landmix.progress import Progress
     from landmix.tasks.settings import PredictTask
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A row of `predict.json`."""
-
-    scene: str
-    map: str
-    status: str
-    """`done`, `kept` (it was finished already) or `failed`."""
-    seconds: float
-    megapixels: float | None
-    warnings: list[str]
-    error: str | None
 
 
 def predict(task: PredictTask, progress: Progress) -> None:
@@ -54,18 +41,63 @@ def predict(task: PredictTask, progress: Progress) -> None:
     found = scene_entries(task.scenes, "scenes")
     folder = Path(task.out_dir)
     _check_names(found, folder, task.outputs)
-    settings = _settings(task)
+    batch = _batch(task, bundle, found, folder)
+    if task.executor.kind == "local":  # a cluster's machines are others
+        choose(task.device, task.backend, task.precision)  # what cannot be had is said before any work
     make_folder(folder)
-    rows: list[Row] = []
-    for number, entry in enumerate(found, start=1):
-        rows.append(_one(bundle, entry, folder, task, settings, progress))
-        # after each scene: a run that is killed has said what it did
-        write_json(folder / "predict.json", [*_earlier(folder, found), *(asdict(row) for row in rows)])
-        _say(rows[-1], number, len(found), progress)
-    failed = [row for row in rows if row.status == "failed"]
+    rows: dict[int, Row] = {}
+    stages = Stages()
+    for number, row in _run(batch, task, stages, progress):
+        rows[number] = row
+        if batch.share is None:
+            # after each scene: a run that is killed has said what it did
+            said = [asdict(rows[i]) for i in sorted(rows)]
+            write_json(folder / "predict.json", [*_earlier(folder, found), *said])
+        _say(row, len(rows), len(found), progress)
+    if task.executor.kind == "dask":
+        progress.say(batch_table([rows[i] for i in sorted(rows)]))
+    if task.benchmark:
+        progress.say(f"time of {batch.workers} workers: {stages}")
+    failed = [rows[i] for i in sorted(rows) if rows[i].status == "failed"]
     if failed:
         more = f"{len(failed)} of {len(rows)} scenes failed (see {folder / 'predict.json'}): " if len(rows) > 1 else ""
         raise LandmixError(more + str(failed[0].error))
+
+
+def _run(batch: Batch, task: PredictTask, stages: Stages, progress: Progress) -> Iterator[tuple[int, Row]]:
+    if task.executor.kind == "local":
+        return batch.run(stages, progress)
+    from landmix.classify.cluster import run_on_cluster  # noqa: PLC0415 - an optional dependency
+
+    return run_on_cluster(batch, task.executor.address, stages, progress)
+
+
+def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) -> Batch:
+    options, inherited = _read_options(bundle, task)
+    return Batch(
+        bundle=bundle,
+        entries=found,
+        folder=folder,
+        settings=PredictSettings(
+            outputs=tuple(task.outputs),
+            dtype=task.dtype,
+            tile=task.tiling.core,
+            tta=task.tta,
+            sieve=task.predict.sieve,
+        ),
+        wish=Wish(device=task.device, backend=task.backend, precision=task.precision),
+        options=options,
+        inherited=inherited,
+        workers=task.executor.workers or _cores(),
+        overwrite=task.overwrite,
+        share=Share.parse(task.shard) if task.shard else None,
+        only_finish=task.finish,
+    )
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _earlier(folder: Path, found: list[Entry]) -> list[dict[str, Any]]:
@@ -82,28 +114,17 @@ def _check_names(found: list[Entry], folder: Path, outputs: Sequence[str]) -> No
     """Every output needs a name of its own, and none may be an input of any scene."""
     suffixes = ["" if output == "classes" else f"_{output}" for output in outputs]
     targets = [folder / f"{entry.stem}{suffix}.tif" for entry in found for suffix in suffixes]
-    names = [target.name.casefold() for target in targets]  # Windows and macOS do not tell case apart
-    doubled = next((target for target, name in zip(targets, names, strict=True) if names.count(name) > 1), None)
-    if doubled is not None:
-        msg = f"two scenes would write {doubled.name}: give one another name with {{name: ..., path: ...}}"
-        raise UsageError(msg)
+    seen: set[str] = set()
     inputs = {Path(path).resolve() for entry in found for path in entry.files if not is_remote(path)}
     for target in targets:
+        name = target.name.casefold()  # Windows and macOS do not tell case apart
+        if name in seen:
+            msg = f"two scenes would write {target.name}: give one another name with {{name: ..., path: ...}}"
+            raise UsageError(msg)
+        seen.add(name)
         if target.resolve() in inputs:
             msg = f"the map {target} would replace an input: choose another out_dir"
             raise UsageError(msg)
-
-
-def _settings(task: PredictTask) -> PredictSettings:
-    device = choose_device(task.device).type
-    bf16 = task.precision == "bf16" or (task.precision == "auto" and device == "cuda")
-    return PredictSettings(
-        outputs=tuple(task.outputs),
-        dtype=task.dtype,
-        precision="bf16" if bf16 else "fp32",
-        device=device,
-        tile=task.tiling.core,
-    )
 
 
 def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]:
@@ -116,38 +137,11 @@ def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]
     return ReadOptions(**{**as_trained(bundle), **said}), not {"scale", "offset"} & set(said)
 
 
-def _one(
-    bundle: Bundle, entry: Entry, folder: Path, task: PredictTask, settings: PredictSettings, progress: Progress
-) -> Row:
-    start = time.monotonic()
-    heard = Heard(progress)
-    target = folder / f"{entry.stem}.tif"
-    megapixels, status, error = None, "failed", None
-    try:
-        options, inherited = _read_options(bundle, task)
-        plan = plan_scene(bundle, entry, target, settings, options=options, inherited=inherited, progress=heard)
-        megapixels = plan.scene.grid.window.size / 1e6
-        workers = task.executor.workers or (os.cpu_count() or 1)
-        status = classify(plan, bundle, workers=workers, overwrite=task.overwrite, progress=heard)
-    except LandmixError as problem:
-        error = str(problem)
-    except Exception as problem:  # noqa: BLE001 - one bad scene does not stop the others
-        error = f"{entry.files[0]} could not be classified ({type(problem).__name__}: {problem})"
-    return Row(
-        scene=", ".join(map(shown, entry.files)),
-        map=str(target),
-        status=status,
-        seconds=round(time.monotonic() - start, 3),
-        megapixels=megapixels,
-        warnings=heard.warnings,
-        error=error,
-    )
-
-
 def _say(row: Row, number: int, total: int, progress: Progress) -> None:
     what: dict[str, Any] = {
         "done": f"{row.map}: {row.megapixels or 0:.2f} Mpx in {row.seconds:.1f} s",
         "kept": f"{row.map} is done already",
+        "parts": f"{row.map}: this share of its parts is done",
         "failed": f"{row.scene}: failed: {row.error}",
     }
     progress.say((f"[{number}/{total}] " if total > 1 else "") + what[row.status])

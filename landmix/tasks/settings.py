@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from landmix.classify.share import Share
 from landmix.core.matching import How  # noqa: TC001 - the settings are checked by their hints
 from landmix.geo.options import ReadOptions
 from landmix.geo.resample import Kernel  # noqa: TC001
@@ -16,6 +17,7 @@ from landmix.nn.spec import EncoderSpec, HeadSpec
 from landmix.training.settings import Augmentation, OptimSettings, SplitSettings
 
 Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -158,11 +160,27 @@ class TilingSettings:
 class ExecutorSettings:
     """`executor.*`."""
 
+    kind: Literal["local", "dask"] = "local"
     workers: int | None = None
+    """Threads, or with dask processes; None: as many as cores."""
+    address: str | None = None
+    """Of a dask scheduler that runs already; None: a cluster of processes on this machine."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             msg = f"executor.workers must be at least 1, not {self.workers}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishSettings:
+    """`predict.*`: what is done to the finished map."""
+
+    sieve: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sieve < 2**31:
+            msg = f"predict.sieve must be a number of pixels, 0 for none, not {self.sieve}"
             raise ValueError(msg)
 
 
@@ -180,14 +198,27 @@ class PredictTask:
         default_factory=lambda: ["classes"]
     )
     dtype: Literal["uint8", "float32"] = "uint8"
+    predict: FinishSettings = dataclasses.field(default_factory=FinishSettings)
+    tta: Literal["none", "flips"] = "none"
     device: Device = "auto"
+    backend: Backend = "auto"
     precision: Precision = "auto"
+    shard: str | None = None
+    finish: bool = False
+    benchmark: bool = False
     overwrite: bool = False
     progress: Literal["auto", "rich", "json", "off"] = "auto"
 
     def __post_init__(self) -> None:
         if "classes" not in self.outputs:
             msg = "outputs must hold classes; the others are written beside them"
+            raise ValueError(msg)
+        if self.shard is not None:
+            Share.parse(self.shard)
+        together = [name for name, said in (("shard", self.shard), ("finish", self.finish)) if said]
+        if len(together) > 1 or (together and self.executor.kind != "local"):
+            msg = f"{together[0]} stands alone: shard writes a share of the parts, finish makes the map of them,"
+            msg += " executor=dask does both"
             raise ValueError(msg)
 
 

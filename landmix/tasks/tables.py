@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from landmix.classify.batch import Row
 
 
 def accuracy_table(figures: dict[str, Any]) -> str:
@@ -16,6 +21,16 @@ def accuracy_table(figures: dict[str, Any]) -> str:
     ]
     overall = ("overall_accuracy", "balanced_accuracy", "kappa", "macro_f1", "mean_iou")
     lines.append(", ".join(f"{name.replace('_', ' ')} {share(figures[name])}" for name in overall))
+    return "\n".join(lines)
+
+
+def batch_table(rows: Sequence[Row]) -> str:
+    """A row a scene, and what it comes to."""
+    lines = [f"{'status':8} {'Mpx':>9} {'seconds':>9} {'tries':>5}  map"]
+    lines += [
+        f"{row.status:8} {row.megapixels or 0:9.2f} {row.seconds:9.1f} {row.attempts:5}  {row.map}" for row in rows
+    ]
+    lines.append(f"{len(rows)} scenes, {sum(row.megapixels or 0 for row in rows):.1f} Mpx")
     return "\n".join(lines)
 
 

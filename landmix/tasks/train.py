@@ -13,6 +13,7 @@ import numpy as np
 
 from landmix import bundle as bundles
 from landmix.accuracy.confusion import Confusion
+from landmix.engines.choose import choose_device
 from landmix.errors import LandmixError
 from landmix.files import write_json, write_text
 from landmix.geo.products.definition import as_data
@@ -20,7 +21,6 @@ from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
 from landmix.nn.spec import NetSpec
-from landmix.predictor import choose_device
 from landmix.progress import Silent
 from landmix.tasks.results import Results
 from landmix.training.fit import FitSettings, Fitted, fit

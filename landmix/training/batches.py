@@ -81,8 +81,9 @@ class TrainingCrops(Dataset[Batch]):
         """Train on the labelled pixels `training` (N,); this is process `rank` of `world`."""
         labels = samples.labels(training)
         self._crops = np.flatnonzero((labels >= 0).any((1, 2)))
-        self._labels = labels[self._crops].astype(np.int64)
-        self._samples, self._channels, self._normalise = samples, channels, normalise
+        self._labels = labels[self._crops]
+        self._samples, self._channels = samples, channels
+        self._lines = samples.lines(channels, normalise)
         self._augmentation, self._seed = augmentation, seed
         self._rank, self._world = rank, world
 
@@ -96,9 +97,10 @@ class TrainingCrops(Dataset[Batch]):
         """
         rng = np.random.default_rng([self._seed, key.epoch, key.number])
         mine = slice(self._rank, None, self._world)
-        chosen = key.crops[mine]
-        pixels = self._samples.normalised(self._crops[chosen], self._channels, self._normalise)
-        labels = self._labels[chosen]
+        pixels = self._samples.seen(self._crops.take(key.crops[mine]), self._channels, self._lines)
+        labels = self._labels.take(key.crops, axis=0)
+        labelled = int((labels >= 0).sum())
+        labels = labels[mine].astype(np.int64)
         turns = rng.integers(0, 8, len(key.crops))[mine]
         if self._augmentation.flips:
             pixels, labels = _turned(pixels, turns), _turned(labels, turns)
@@ -106,22 +108,24 @@ class TrainingCrops(Dataset[Batch]):
             gain = 1 + self._augmentation.gain * rng.standard_normal((len(key.crops), 1, 1, 1), np.float32)[mine]
             pixels *= gain
         if self._augmentation.noise:
-            shape = (len(key.crops), *pixels.shape[1:])
-            deviation = np.float32(self._augmentation.noise * math.sqrt(len(self._channels)))
-            pixels += deviation * rng.standard_normal(shape, np.float32)[mine]
+            # this draw takes longer than everything else; nothing faster gives the same numbers
+            noise = rng.standard_normal((len(key.crops), *pixels.shape[1:]), np.float32)[mine]
+            noise *= np.float32(self._augmentation.noise * math.sqrt(len(self._channels)))
+            pixels += noise
         return Batch(
             pixels=torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last),
             labels=torch.from_numpy(labels),
-            labelled=int((self._labels[key.crops] >= 0).sum()),
+            labelled=labelled,
         )
 
-    def loader(self, batch: int) -> DataLoader[Batch]:
-        """Batches of `batch` crops."""
+    def loader(self, batch: int, *, pinned: bool = False) -> DataLoader[Batch]:
+        """Batches of `batch` crops; `pinned`: in memory that a GPU copies from while the CPU goes on."""
         order = Order(len(self), batch, self._seed)
         return DataLoader(
             self,
             sampler=order,
             batch_size=None,
+            pin_memory=pinned,
             # the loader would otherwise draw from the global stream, which a restart does not repeat
             generator=torch.Generator().manual_seed(self._seed),
         )
@@ -131,9 +135,13 @@ def _turned(crops: NDArray[T], turns: NDArray[np.integer]) -> NDArray[T]:
     """Mirror and transpose the last two axes; bits 1, 2 and 4 of `turns` (B,) say up-down, left-right, transpose."""
     if crops.shape[-1] == 1:
         return crops
-    turned = crops.copy()
-    down, across, over = ((turns & bit) > 0 for bit in (1, 2, 4))
-    turned[down] = turned[down][..., ::-1, :]
-    turned[across] = turned[across][..., ::-1]
-    turned[over] = turned[over].swapaxes(-1, -2)
+    turned = np.empty_like(crops)
+    for turn in range(8):
+        here = np.flatnonzero(turns == turn)
+        some = crops.take(here, axis=0)
+        if turn & 1:
+            some = some[..., ::-1, :]
+        if turn & 2:
+            some = some[..., ::-1]
+        turned[here] = some.swapaxes(-1, -2) if turn & 4 else some
     return turned

@@ -111,7 +111,7 @@ def fit(
         rank=processes.rank,
         world=processes.world,
     )
-    loader = crops.loader(settings.optim.batch)
+    loader = crops.loader(settings.optim.batch, pinned=settings.device == "cuda")
     steps = len(loader)  # an epoch
     epochs = settings.optim.epochs or max(1, math.ceil(settings.optim.steps / steps))
     counts = np.bincount(samples.labelled.index[training], minlength=classes)

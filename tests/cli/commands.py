@@ -190,6 +190,7 @@ def write_scene(
     georeferenced: bool = True,
     nodata: float | None = 0,
     transform: Affine = TRANSFORM,
+    **profile: Any,
 ) -> Path:
     """Write a scene; uint16 with scale and offset tags unless `scaled` is False or `values` (band, H, W) are given."""
     if values is None:
@@ -210,6 +211,7 @@ def write_scene(
             dtype=values.dtype.name,
             nodata=nodata,
             **place,
+            **profile,
         ) as file:
             file.write(values)
             if scaled:
@@ -220,6 +222,22 @@ def write_scene(
                 if nm is not None:
                     file.update_tags(number, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=f"{nm / 1000:g}", FWHM_UM="0.03")
     return path
+
+
+BLOCKS: dict[str, Any] = {"tiled": True, "blockxsize": 16, "blockysize": 16}
+"""How a small scene must be stored for `tiling.core` to cut it: blocks are never split."""
+
+
+def big_values(times: int = 2) -> NDArray[np.uint16]:
+    """Stored values of the world, side by side `times` x `times`, each time with other noise."""
+    rows = [np.concatenate([_stored(times * row + col) for col in range(times)], axis=2) for row in range(times)]
+    return np.concatenate(rows, axis=1)
+
+
+def _stored(seed: int) -> NDArray[np.uint16]:
+    values: NDArray[np.uint16] = np.rint((reflectance(seed) - OFFSET) / SCALE).astype(np.uint16)
+    values[:, 40:44, 50:57] = 0
+    return values
 
 
 def on_ground(pixels: NDArray[np.float64]) -> NDArray[np.float64]:

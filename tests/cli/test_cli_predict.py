@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ import pytest
 import rasterio
 from commands import (
     BANDS,
+    BLOCKS,
     CELL,
     NAMES,
     SIZE,
     WAVELENGTHS,
+    big_values,
     done_inside,
     ended_inside,
     load_json,
@@ -30,6 +33,7 @@ from commands import (
 )
 
 import landmix
+from landmix.engines.choose import has_bf16
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +88,8 @@ def test_many_scenes_one_of_them_bad(tmp_path: Path) -> None:
     refused(done, 1, "b.tif", "1 of 3")
     assert [row["status"] for row in rows(tmp_path)] == ["done", "failed", "done"]
     assert [row["megapixels"] for row in rows(tmp_path)] == [pytest.approx(SIZE**2 / 1e6), None, SIZE**2 / 1e6]
+    assert [row["attempts"] for row in rows(tmp_path)] == [1, 2, 1]
+    assert [row["engine"] is None for row in rows(tmp_path)] == [False, True, False]
     assert rows(tmp_path)[0]["error"] is None
     assert "b.tif" in rows(tmp_path)[1]["error"]
     assert all(row["seconds"] >= 0 for row in rows(tmp_path))
@@ -200,25 +206,59 @@ def test_scene_without_georeference(tmp_path: Path) -> None:
         assert (file.read(1) == truth()).mean() > 0.95
 
 
-@pytest.mark.parametrize("tile", [16, 40, 512])
-def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path, tile: int) -> None:
-    outputs = "outputs=[classes,confidence]"
+COMPUTED = [
+    pytest.param(
+        backend,
+        precision,
+        marks=[
+            pytest.mark.skipif(importlib.util.find_spec(backend) is None, reason=f"{backend} is not installed"),
+            pytest.mark.skipif(
+                precision == "bf16" and not has_bf16(), reason="this processor does not compute in bf16"
+            ),
+        ],
+    )
+    for backend in ("torch", "openvino")
+    for precision in ("fp32", "bf16")
+]
+
+
+@pytest.mark.parametrize(("backend", "precision"), COMPUTED)
+@pytest.mark.parametrize("tile", [16, 40])
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path, tile: int, backend: str, precision: str) -> None:
+    write_scene(tmp_path / "s.tif", big_values(), **BLOCKS)
+    wanted = ["outputs=[classes,confidence]", f"tiling.core={tile}", f"backend={backend}", f"precision={precision}"]
     found = []
     for workers in (1, 3):
-        out = tmp_path / str(workers)
-        arguments = [f"model={world().model}", f"scenes={world().scene}", f"out_dir={out}", "device=cpu", outputs]
-        done_inside("predict", *arguments, f"executor.workers={workers}", f"tiling.core={tile}")
-        found.append([(out / name).read_bytes() for name in ("scene.tif", "scene_confidence.tif")])
+        arguments = [f"model={world().model}", "scenes=s.tif", f"out_dir={workers}", *wanted, "device=cpu"]
+        done_inside("predict", *arguments, f"executor.workers={workers}")
+        found.append([(tmp_path / str(workers) / name).read_bytes() for name in ("s.tif", "s_confidence.tif")])
     assert found[0] == found[1]
 
 
-def test_tile_size_does_not_change_the_map(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("backend", "precision"), COMPUTED)
+def test_tile_size_does_not_change_the_map(tmp_path: Path, backend: str, precision: str) -> None:
+    """Last bits may differ, so pixels whose two best classes are nearly tied (at most 1 of 200 apart) may too."""
+    write_scene(tmp_path / "s.tif", big_values(), **BLOCKS)
     for tile in (16, 33, 512):
-        arguments = [f"model={world().model}", f"scenes={world().scene}", f"out_dir={tile}", "device=cpu"]
-        done_inside("predict", *arguments, f"tiling.core={tile}")
-    maps = [read(tmp_path / str(tile) / "scene.tif") for tile in (16, 33, 512)]
-    assert (maps[0] == maps[1]).all()
-    assert (maps[0] == maps[2]).all()
+        arguments = [f"model={world().model}", "scenes=s.tif", f"out_dir={tile}", "device=cpu", "outputs=[classes,gap]"]
+        done_inside("predict", *arguments, f"tiling.core={tile}", f"backend={backend}", f"precision={precision}")
+    maps = [read(tmp_path / str(tile) / "s.tif") for tile in (16, 33, 512)]
+    gap = read(tmp_path / "512" / "s_gap.tif")
+    for other in maps[:2]:
+        assert (gap[other != maps[2]] <= 1).all()
+        assert (other != maps[2]).mean() < 1e-4
+
+
+@pytest.mark.parametrize(("backend", "precision"), COMPUTED)
+def test_every_engine_finds_the_classes_and_says_so(tmp_path: Path, backend: str, precision: str) -> None:
+    assert predict(f"scenes={world().scene}", f"backend={backend}", f"precision={precision}").code == 0
+    assert (read(tmp_path / "maps" / "scene.tif") == truth()).mean() > 0.95
+    with rasterio.open(tmp_path / "maps" / "scene.tif") as file:
+        engine = json.loads(file.tags()["LANDMIX_ENGINE"])
+    assert (engine["backend"], engine["device"], engine["precision"]) == (backend, "cpu", precision)
+    (row,) = rows(tmp_path)
+    assert backend in row["engine"]
+    assert precision in row["engine"]
 
 
 def several_files(folder: Path) -> str:

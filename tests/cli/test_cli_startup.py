@@ -12,7 +12,10 @@ from commands import world, write_classes
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = ("torch", "rasterio", "hydra", "lightning", "omegaconf", "pydantic", "matplotlib", "pyogrio", "scipy")
+HEAVY = (
+    "torch", "openvino", "distributed", "rasterio", "hydra", "lightning", "omegaconf", "pydantic", "matplotlib",
+    "pyogrio", "scipy",
+)  # fmt: skip
 
 
 def loaded(code: str, cwd: Path) -> set[str]:
@@ -51,8 +54,29 @@ def test_only_training_loads_lightning(tmp_path: Path, verb: str) -> None:
     }[verb]
     code = f"from landmix.cli.main import main\nassert main({[verb, *arguments]!r}) == 0"
     found = loaded(code, tmp_path)
-    assert found.isdisjoint({"lightning", "torchmetrics"})
+    assert found.isdisjoint({"lightning", "torchmetrics", "distributed"})
     assert "rasterio" in found
+    if verb != "predict":
+        assert "openvino" not in found
+
+
+def test_the_torch_backend_does_not_load_openvino(tmp_path: Path) -> None:
+    w = world()
+    arguments = ["predict", f"model={w.model}", f"scenes={w.scene}", "out_dir=maps", "device=cpu", "backend=torch"]
+    found = loaded(f"from landmix.cli.main import main\nassert main({arguments!r}) == 0", tmp_path)
+    assert found.isdisjoint({"openvino", "lightning", "distributed"})
+
+
+def test_every_module_of_prediction_does_without_lightning(tmp_path: Path) -> None:
+    code = (
+        "import importlib, pkgutil, landmix.engines, landmix.classify\n"
+        "for room in (landmix.engines, landmix.classify):\n"
+        "    for module in pkgutil.iter_modules(room.__path__, room.__name__ + '.'):\n"
+        "        if module.name.rpartition('.')[2] not in ('cluster', 'cluster_worker', 'cpu_openvino'):\n"
+        "            importlib.import_module(module.name)\n"
+        "import landmix.tasks.predict, landmix.tasks.evaluate, landmix.tasks.inspect, landmix.model"
+    )
+    assert loaded(code, tmp_path).isdisjoint({"lightning", "torchmetrics", "openvino", "distributed", "hydra"})
 
 
 def test_python_interface_loads_no_command_line(tmp_path: Path) -> None:

@@ -76,6 +76,52 @@ def test_tiles_come_row_by_row(area: Window, core: int) -> None:
     assert corners == sorted(corners)
 
 
+@st.composite
+def tilings(draw: st.DrawFn) -> Tiling:
+    core, width = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    early = draw(st.integers(0, min(core, width) - 1))
+    return Tiling(core=core, width=width, margin=draw(st.integers(0, 4)), early=early)
+
+
+@given(windows, tilings())
+def test_oblong_and_early_tiles_cover_each_pixel_exactly_once(area: Window, tiling: Tiling) -> None:
+    times = np.zeros((area.height, area.width), int)
+    tiles = list(tiling.tiles(area))
+    for tile in tiles:
+        times[tile.write.relative_to(area).slices] += 1
+        assert area.intersect(tile.write) == tile.write
+        assert tile.read == tile.write.grow(tiling.margin)
+    assert (times == 1).all()
+    assert tiling.count(area) == len(tiles)
+    assert [tile for row in tiling.rows(area) for tile in row] == tiles
+
+
+@given(windows, tilings())
+def test_cuts_lie_early_before_multiples(area: Window, tiling: Tiling) -> None:
+    for tile in tiling.tiles(area):
+        own = tile.write.relative_to(area)
+        for end, length, core in (
+            (own.row_end, area.height, tiling.core),
+            (own.col_end, area.width, tiling.width or tiling.core),
+        ):
+            assert end == length or (end + tiling.early) % core == 0
+            assert end + tiling.early < length + core
+
+
+@given(windows, tilings())
+def test_rows_of_tiles_are_rows(area: Window, tiling: Tiling) -> None:
+    rows = list(tiling.rows(area))
+    for row in rows:
+        assert len({(tile.write.row, tile.write.row_end) for tile in row}) == 1
+        assert [tile.write.col for tile in row] == [tile.write.col for tile in rows[0]]
+
+
+@pytest.mark.parametrize(("core", "width", "early"), [(4, 4, 4), (9, 3, 3), (5, None, -1)])
+def test_cuts_cannot_be_so_early(core: int, width: int | None, early: int) -> None:
+    with pytest.raises(ValueError, match="early"):
+        Tiling(core=core, width=width, early=early)
+
+
 @pytest.mark.parametrize(("core", "margin"), [(0, 0), (-3, 1), (4, -1)])
 def test_impossible_tilings_are_refused(core: int, margin: int) -> None:
     with pytest.raises(ValueError, match="core >= 1"):

@@ -14,6 +14,8 @@ from landmix.bundle import load, save
 from landmix.core.bands import Band, BandSet
 from landmix.core.indices import compute
 from landmix.core.scaling import Affine, normalise
+from landmix.engines.engine import EngineSpec
+from landmix.engines.load import Engines
 from landmix.errors import LandmixError
 from landmix.geo.fitting import fit_to
 from landmix.geo.validity import validity
@@ -264,7 +266,8 @@ def test_a_model_with_an_index_classifies_arrays() -> None:
     bundle = full()
     stored = pixels("uint16")
     values, scaling, nodata = channels(bundle, stored, bundle.scaling)
-    predict = Predictor(bundle, scaling=scaling, nodata=nodata, device=torch.device("cpu"))
+    engines = Engines(bundle.network(), EngineSpec(backend="torch", precision="fp32"))
+    predict = Predictor(bundle, engines, scaling=scaling, nodata=nodata)
     found = predict(values, np.ones((9, 11), bool))
     np.testing.assert_array_equal(found.valid, stored[0] != 0)
     assert compute("N", {"N": values[1]}).shape == found.index.shape

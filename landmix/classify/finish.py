@@ -1,0 +1,104 @@
+"""Finish: the parts of a scene become its map, under its final name."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio.features
+from rasterio.errors import RasterioError
+
+from landmix.classify.part import read_part, write_part
+from landmix.errors import LandmixError
+from landmix.files import replacing
+from landmix.geo.sidecars import sidecar_paths, write_sidecars
+from landmix.geo.writing import Mosaic, open_mosaic, write_cog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from landmix.bundle import Bundle
+    from landmix.classify.plan import Layer, Plan
+    from landmix.core.window import Window
+
+_SIEVE = 500_000_000
+"""Pixels of a map that can be sieved: GDAL needs the whole of it in memory, 2 to 3 bytes a pixel and its patches."""
+
+
+def check_sieve(plan: Plan) -> None:
+    """Raise `LandmixError` for a map that is too large to be sieved."""
+    if plan.settings.sieve and plan.scene.grid.window.size > _SIEVE:
+        msg = f"predict.sieve takes maps of up to {_SIEVE // 10**6} Mpx, but {plan.target} would have"
+        msg += f" {plan.scene.grid.window.size / 1e6:.0f} Mpx: leave it out, or cut the scene"
+        raise LandmixError(msg)
+
+
+def assemble(plan: Plan, layer: Layer, bundle: Bundle) -> None:
+    """Put the parts of a layer together under its final name, with what GIS programs look for beside it.
+
+    Raises `LandmixError` where a part is damaged or the disk is full.
+    """
+    target = plan.path(layer)
+    classes = layer.name == "classes"
+    with _parts(plan, layer) as parts:
+        expected: dict[int, int] = {}
+        for shard, path in parts:
+            for value, count in read_part(path, layer, shard).items():
+                expected[value] = expected.get(value, 0) + count
+        counts = write_cog(_mosaic(plan, layer, parts, bundle), target, expected)
+    if classes:
+        style(plan, bundle, counts)
+
+
+def style(plan: Plan, bundle: Bundle, counts: dict[int, int]) -> None:
+    """Write what gives a map's values names and colours; `counts` are pixels by value."""
+    named = {value: count for value, count in counts.items() if value != bundle.legend.nodata}
+    write_sidecars(plan.target, bundle.legend, named)
+
+
+def styled(plan: Plan) -> bool:
+    """Whether a map has what `style` writes: a run can be killed in between."""
+    return all(sidecar_paths(plan.target)[kind].exists() for kind in ("qml", "aux", "vat"))
+
+
+@contextlib.contextmanager
+def _parts(plan: Plan, layer: Layer) -> Iterator[list[tuple[Window, Path]]]:
+    """The files that together are a layer."""
+    parts = [(shard, plan.part(layer, shard)) for shard in plan.shards]
+    if layer.name != "classes" or not plan.settings.sieve:
+        yield parts
+        return
+    path = plan.work / f"{plan.digest[:16]}-sieved.tif"
+    try:
+        _sieve(plan, layer, parts, path)
+        yield [(plan.scene.grid.window, path)]
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sieve(plan: Plan, layer: Layer, parts: list[tuple[Window, Path]], path: Path) -> None:
+    """Give patches of fewer than `sieve` pixels the class of their largest neighbour; nodata stays where it is."""
+    try:
+        with open_mosaic(_mosaic(plan, layer, parts)) as source:
+            values = source.read(1)
+            sieved = rasterio.features.sieve(values, plan.settings.sieve, mask=values != layer.nodata)
+        with replacing(path, durable=False) as temporary:
+            write_part(temporary, np.where(values != layer.nodata, sieved, layer.nodata).astype(layer.dtype)[None])
+    except (RasterioError, SystemError) as error:
+        msg = f"cannot sieve {plan.target}: {error}"
+        raise LandmixError(msg) from error
+
+
+def _mosaic(plan: Plan, layer: Layer, parts: list[tuple[Window, Path]], bundle: Bundle | None = None) -> Mosaic:
+    return Mosaic(
+        parts=parts,
+        grid=plan.scene.grid,
+        dtype=layer.dtype,
+        nodata=layer.nodata,
+        bands=layer.bands,
+        tags=plan.tags,
+        scale=layer.scale,
+        legend=bundle.legend if bundle and layer.name == "classes" else None,
+    )

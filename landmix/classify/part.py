@@ -1,0 +1,96 @@
+"""Write: a shard's outputs become part files, whole or not at all, and are known again by a checksum."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+
+from landmix.errors import LandmixError
+from landmix.files import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from landmix.classify.plan import Layer, Plan
+    from landmix.core.window import Window
+
+
+def write_parts(plan: Plan, shard: Window, arrays: list[NDArray[np.generic]]) -> None:
+    """Write the outputs of a shard, (bands, H, W) for each layer of the plan.
+
+    Raises `LandmixError` where the disk is full; no part is then left that was not whole.
+    """
+    with contextlib.ExitStack() as stack:
+        for layer, array in zip(plan.layers, arrays, strict=True):
+            path = stack.enter_context(replacing(plan.part(layer, shard)))
+            try:
+                write_part(path, array)
+            except (RasterioError, SystemError) as error:
+                msg = f"cannot write {plan.work}: {error}"
+                raise LandmixError(msg) from error
+
+
+def write_part(path: Path, array: NDArray[np.generic]) -> None:
+    """Write (bands, H, W) with its checksum, and read it back. Raises `RasterioError` or `SystemError`."""
+    bands, height, width = array.shape
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=bands,
+        dtype=array.dtype,
+        height=height,
+        width=width,
+        compress="deflate",
+        zlevel=1,  # it lives for minutes
+        tiled=True,
+        blockxsize=512,
+        blockysize=512,
+        BIGTIFF="IF_SAFER",
+        sharing=False,
+    ) as part:
+        part.write(array)
+        part.update_tags(**{_CHECKSUM: zlib.crc32(array.data)})
+    # rasterio does not report a failed close: on a full disk a truncated file looks finished
+    if _read(path)[1] != zlib.crc32(array.data):
+        msg = "what was written reads back different"
+        raise RasterioError(msg)
+
+
+def read_part(path: Path, layer: Layer, shard: Window) -> dict[int, int]:
+    """How often each value stands in the first band of a part; none for fractions as float32.
+
+    Raises `LandmixError` for a part that is damaged or not what it should be.
+    """
+    try:
+        first, found, said, shape = _read(path)
+    except (RasterioError, SystemError) as error:
+        msg = f"the part {path} is damaged ({error}): remove it and run the command again"
+        raise LandmixError(msg) from error
+    if said != found or shape != (len(layer.bands), shard.height, shard.width):
+        msg = f"the part {path} is not as it was written: remove it and run the command again"
+        raise LandmixError(msg)
+    if first.dtype.kind == "f":
+        return {}
+    counts = np.bincount(first.ravel())
+    return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+
+
+_CHECKSUM = "LANDMIX_CRC32"
+
+
+def _read(path: Path) -> tuple[NDArray[np.generic], int, int | None, tuple[int, int, int]]:
+    """The first band of a part, its checksum over all bands, the checksum that it was written with, and its shape."""
+    with rasterio.open(path, driver="GTiff", sharing=False) as part:
+        first, checksum = part.read(1), 0
+        for band in range(1, part.count + 1):
+            checksum = zlib.crc32((part.read(band) if band > 1 else first).data, checksum)
+        said = part.tags().get(_CHECKSUM)
+        return first, checksum, int(said) if said else None, (part.count, part.height, part.width)

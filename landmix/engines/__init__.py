@@ -1,0 +1,1 @@
+"""What computes a network: back-ends behind one Protocol; knows no rasters."""

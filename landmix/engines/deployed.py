@@ -1,0 +1,103 @@
+"""A trained network as it is deployed: scaling before it, class and shares behind it, batch norms folded."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from landmix.engines.engine import FULL
+
+if TYPE_CHECKING:
+    from landmix.engines.engine import Wanted
+    from landmix.nn.network import Network
+
+
+class Deployed(nn.Module):
+    """Everything between stored pixels and class indices as one graph.
+
+    The scaling is not folded into the first layer: stored numbers around 3000 have 8 bits in bf16, and invalid pixels
+    must become 0 after it.
+    """
+
+    def __init__(self, network: nn.Module, wanted: Wanted, *, precision: str = "fp32") -> None:
+        super().__init__()
+        self.network = network
+        self._wanted = wanted
+        self._inner = torch.bfloat16 if precision == "bf16" else torch.float32
+
+    def forward(self, stored: Tensor, valid: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, ...]:
+        """Class indices (B, H, W) and the shares that are wanted, (B, 1 or K, H, W).
+
+        `stored` (B, C, H + 2m, W + 2m), `valid` (B, H + 2m, W + 2m) 0 or 1, `scale` and `offset` (1, C, 1, 1).
+        """
+        pixels = stored.to(torch.float32) * scale + offset
+        # not a product: NaN times 0 is NaN
+        pixels = torch.where(valid[:, None] != 0, pixels, 0.0)
+        pixels = pixels.to(self._inner, memory_format=torch.channels_last)
+        logits = self.network(pixels).to(torch.float32)  # (B, K, H, W)
+        best, index = logits.max(1, keepdim=True)  # several times faster than argmax
+        shares = [self._coded(share) for share in self._shares(logits, best)]
+        return index[:, 0].to(torch.uint8 if logits.shape[1] <= 256 else torch.int32), *shares  # noqa: PLR2004
+
+    def _shares(self, logits: Tensor, best: Tensor) -> list[Tensor]:
+        wanted = self._wanted.shares
+        if not wanted:
+            return []
+        powers = (logits - best).exp()  # (B, K, H, W), the best is 1
+        total = powers.sum(1, keepdim=True)
+        found = {"confidence": total.reciprocal()}
+        if "probabilities" in wanted:
+            found["probabilities"] = powers / total
+        if "gap" in wanted:
+            one = logits.shape[1] == 1
+            two = powers.topk(1 if one else 2, dim=1).values
+            found["gap"] = (two[:, :1] if one else two[:, :1] - two[:, 1:]) / total
+        return [found[name] for name in wanted]
+
+    def _coded(self, share: Tensor) -> Tensor:
+        return (share * FULL).round().to(torch.uint8) if self._wanted.coded else share
+
+
+def folded(network: Network) -> Network:
+    """A copy whose batch norms are part of the convolutions before them."""
+    network = copy.deepcopy(network).eval()
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):  # noqa: PLR2004
+                fused = fuse_conv_bn_eval(child[0], child[1])  # type: ignore[type-var]
+                setattr(module, name, fused)
+    return network.requires_grad_(requires_grad=False)
+
+
+class Flips(nn.Module):
+    """The mean of the logits over the 8 flips and turns of the surroundings.
+
+    Turning the kernels of the head gives the same as turning the picture there and back, moves no pixel, and lets all
+    eight share the encoder, which looks at single pixels.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+        turns = range(8) if network.margin else range(1)
+        self.heads = nn.ModuleList(_turned(network.head, turn) for turn in turns)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, C, H, W) -> logits (B, K, H - 2 margin, W - 2 margin)."""
+        features = self.encoder(pixels)
+        return torch.stack([head(features) for head in self.heads]).mean(0)
+
+
+def _turned(head: nn.Module, turn: int) -> nn.Module:
+    """A copy with its kernels mirrored and transposed; bits 1, 2 and 4 say up-down, left-right, transpose."""
+    head = copy.deepcopy(head)
+    for module in head.modules():
+        if isinstance(module, nn.Conv2d):
+            kernel = module.weight.data  # (out, in, rows, columns)
+            kernel = kernel.flip([axis for bit, axis in ((1, -2), (2, -1)) if turn & bit])
+            module.weight.data = (kernel.transpose(-1, -2) if turn & 4 else kernel).contiguous()
+    return head

@@ -1,0 +1,55 @@
+"""A network becomes engines: one for each data type and output that is wanted, built once."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from landmix.engines.choose import check
+from landmix.engines.deployed import Flips, folded
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from landmix.engines.engine import Engine, EngineSpec, Wanted
+    from landmix.nn.network import Network
+
+
+class Engines:
+    """One network, ready to compute; a worker makes this once, whatever the number of scenes."""
+
+    def __init__(self, network: Network, spec: EngineSpec, *, flips: bool = False, threads: int = 1) -> None:
+        """`flips`: average over turned surroundings; `threads`: callers that compute at once.
+
+        Raises `LandmixError` where this machine cannot compute as `spec` says.
+        """
+        check(spec)
+        plain = folded(network)
+        self._network: nn.Module = Flips(plain) if flips else plain
+        self.spec, self.margin = spec, network.margin
+        self._bands, self._classes, self._threads = network.spec.in_channels, network.spec.classes, threads
+        self._built: dict[Wanted, Engine] = {}
+        self._lock = threading.Lock()
+
+    def get(self, wanted: Wanted) -> Engine:
+        """The engine for a data type and outputs."""
+        with self._lock:
+            if wanted not in self._built:
+                self._built[wanted] = self._build(wanted)
+            return self._built[wanted]
+
+    def _build(self, wanted: Wanted) -> Engine:
+        """Back-ends are imported when they are chosen: OpenVINO may not be installed."""
+        if self.spec.device == "cuda":
+            from landmix.engines.gpu_torch import GpuEngine  # noqa: PLC0415
+
+            return GpuEngine(self._network, self.margin, self.spec, wanted)
+        if self.spec.backend == "openvino":
+            from landmix.engines.cpu_openvino import OpenVinoEngine  # noqa: PLC0415
+
+            return OpenVinoEngine(
+                self._network, self._bands, self.margin, self._classes, self.spec, wanted, self._threads
+            )
+        from landmix.engines.cpu_torch import TorchEngine  # noqa: PLC0415
+
+        return TorchEngine(self._network, self.margin, self._classes, self.spec, wanted)

@@ -1,0 +1,65 @@
+"""landmix.load(...).classify: arrays, and a scene from Python."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import rasterio
+from classify_files import model, plan_of, read, run, scene_values, write_scene
+
+from landmix.engines.choose import choose
+from landmix.errors import LandmixError
+from landmix.model import Model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BACKENDS = [
+    "torch",
+    pytest.param(
+        "openvino",
+        marks=pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed"),
+    ),
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_of_any_layout(backend: str) -> None:
+    """Read-only, in another order of axes or bytes, a part of a larger one, mirrored."""
+    one = Model(model(2), device="cpu", backend=backend, precision="fp32")
+    values = scene_values()[[1, 0]].astype(np.uint16)
+    before = values.copy()
+    expected = one.classify(values)
+    fixed = values.copy()
+    fixed.flags.writeable = False
+    larger = np.pad(values, ((0, 0), (3, 4), (5, 6)))[:, 3:-4, 5:-6]
+    mirrored = values[:, ::-1].copy()[:, ::-1]
+    for other in (fixed, np.asfortranarray(values), larger, mirrored, values.astype(">u2"), values.astype(">f4")):
+        np.testing.assert_array_equal(one.classify(other), expected)
+    np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_array_is_classified_as_the_scene_is(tmp_path: Path, backend: str) -> None:
+    one = Model(model(2, nodata=(0.0, 0.0)), device="cpu", backend=backend, precision="fp32")
+    one.classify_scene(write_scene(tmp_path / "scene.tif"), tmp_path / "map.tif")
+    found = read(tmp_path / "map.tif")[0]
+    np.testing.assert_array_equal(found, one.classify(scene_values()[[1, 0]]))
+    with rasterio.open(tmp_path / "map.tif") as file:
+        assert f'"backend": "{backend}"' in file.tags()["LANDMIX_ENGINE"]
+
+
+def test_a_scene_from_python_goes_on_as_it_was_begun(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "map.tif")
+    engine = choose("cpu", "torch", "fp32")
+    plan = plan_of(model(), scene, tmp_path / "out" / "map.tif", engine=engine, tile=512)
+    run(plan, model())
+    before = plan.target.stat().st_mtime_ns
+    Model(model()).classify_scene(scene, plan.target)
+    assert plan.target.stat().st_mtime_ns == before
+    with pytest.raises(LandmixError, match=r"another model.*overwrite=true"):
+        Model(model(seed=3)).classify_scene(scene, plan.target)
+    Model(model(seed=3)).classify_scene(scene, plan.target, overwrite=True)
