@@ -149,7 +149,8 @@ def _converted(graph: Deployed, bands: int, margin: int) -> ov.Model:
     front_end: Any = FrontEndManager().load_by_framework("pytorch")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of itself
-        decoder = TorchScriptPythonDecoder(graph, example_input=example)
+        # tracing would check itself by tracing again, and import half a second of libraries for it
+        decoder = TorchScriptPythonDecoder(graph, example_input=example, trace_kwargs={"check_trace": False})
         model: ov.Model = front_end.convert(front_end.load(decoder))
     types = ov.Type.f32, ov.Type.u8, ov.Type.f32, ov.Type.f32
     shapes = [1, bands, -1, -1], [1, -1, -1], [1, bands, 1, 1], [1, bands, 1, 1]
