@@ -10,6 +10,7 @@ import re
 import secrets
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -132,16 +133,42 @@ def read_bytes(path: str, limit: int) -> bytes:
     return content
 
 
-def file_hash(path: str) -> str:
-    """sha256 of a local file's bytes, or those of one in a zip file.
+_PIECE = 64 * 2**20
+"""Bytes that are hashed together."""
 
-    Raises `LandmixError` for a file that cannot be read.
+
+def file_hash(path: str) -> str:
+    """sha256 of a local file's bytes, or those of one in a zip file; of more than 64 MiB, that of its pieces' sha256.
+
+    Pieces can be hashed side by side: a scene's hash is wanted before its first pixel. Raises `LandmixError` for a file
+    that cannot be read.
     """
-    digest = hashlib.sha256()
+    if archive_parts(path):
+        with open_bytes(path) as file:
+            pieces = list(iter(lambda: _piece(file), hashlib.sha256().digest()))
+    else:
+        with open_bytes(path) as file:
+            size = file.seek(0, os.SEEK_END)
+        with ThreadPoolExecutor(4 if size > _PIECE else 1) as pool:
+            pieces = list(pool.map(lambda start: _piece_at(path, start), range(0, size, _PIECE)))
+    if len(pieces) <= 1:
+        return pieces[0].hex() if pieces else hashlib.sha256().hexdigest()
+    return hashlib.sha256(b"".join(pieces)).hexdigest()
+
+
+def _piece_at(path: str, start: int) -> bytes:
     with open_bytes(path) as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+        file.seek(start)
+        return _piece(file)
+
+
+def _piece(file: IO[bytes]) -> bytes:
+    """sha256 of the next piece."""
+    digest, left = hashlib.sha256(), _PIECE
+    while left and (block := file.read(min(2**20, left))):
+        digest.update(block)
+        left -= len(block)
+    return digest.digest()
 
 
 def sync(path: Path) -> None:

@@ -60,7 +60,8 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
     check_sieve(plan)
     if work.shards is not None and not work.shards:
         return "parts"
-    with _locked(plan, work):
+    # of the whole run: what follows an `Env` has the default again, which grows with the machine's memory
+    with rasterio.Env(GDAL_CACHEMAX=cache_for(plan.scene, model.threads)), _locked(plan, work):
         missing = _missing_layers(plan, overwrite=work.overwrite)
         if missing and not work.only_finish:
             _write_shards(plan, model, work, progress)
@@ -102,12 +103,11 @@ def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> 
         return
     claim(plan, overwrite=work.overwrite)
     advance(0)
-    with rasterio.Env(GDAL_CACHEMAX=cache_for(plan.scene, model.threads)):
-        if warning := strangeness(plan.scene, model.bundle):
-            progress.warn(warning)
-        predictor = model.predictor(plan)
-        with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
-            workers.run(left, advance)
+    if warning := strangeness(plan.scene, model.bundle):
+        progress.warn(warning)
+    predictor = model.predictor(plan)
+    with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
+        workers.run(left, advance)
 
 
 def _has_parts(plan: Plan, shard: Window) -> bool:

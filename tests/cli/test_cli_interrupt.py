@@ -167,7 +167,7 @@ def test_stopped_prediction_leaves_no_half_map(tmp_path: Path, number: signal.Si
     big_scene(tmp_path / "b.tif", 16)
     process = start("predict", f"model={world().model}", *scenes, cwd=tmp_path)
     work = tmp_path / "maps" / ".landmix" / "b"
-    done = stop_when(process, lambda: (work / "lock").exists(), number)
+    done = stop_when(process, (work / "lock").exists, number)
     assert done.code == code, (done.out, done.err)
     assert done.last.startswith("error: ")
     assert "Traceback" not in done.err
