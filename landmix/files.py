@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -180,6 +181,18 @@ def sync(path: Path) -> None:
 def unwritable(path: Path, error: OSError) -> LandmixError:
     """The error for a file or folder that cannot be written."""
     return LandmixError(f"cannot write {path}: {error.strerror or error}")
+
+
+_FULL = 4 * 2**20
+"""Free bytes of a disk that is as good as full."""
+
+
+def reason(folder: Path, error: BaseException) -> str:
+    """Why a library could not write there: it seldom says that the disk is full."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < _FULL:
+            return "the disk is full"
+    return str(error)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmix import bundle as bundles
-from landmix.classify.loaded import Loaded
+from landmix.classify.loaded import Loaded, cores
 from landmix.classify.plan import PredictSettings
 from landmix.classify.prepare import plan_scene
 from landmix.classify.run import Work, classify
@@ -37,7 +37,7 @@ class Model:
         """`device` (auto, cpu, cuda), `backend` (auto, torch, openvino) and `precision` (auto, fp32, bf16) compute."""
         self.bundle = bundle
         self._wish = Wish(device=device, backend=backend, precision=precision)
-        self._loaded = Loaded(bundle)
+        self._loaded = Loaded(bundle, cores())
 
     @property
     def bands(self) -> BandSet:
@@ -96,7 +96,7 @@ class Model:
         engine = choose(self._wish.device, self._wish.backend, self._wish.precision)
         plan = plan_scene(self.bundle, entry, target, PredictSettings(), engine, progress=progress)
         plan = settled(plan, self._wish, overwrite=overwrite)
-        classify(plan, self._loaded, Work(overwrite=overwrite), progress)
+        classify(plan, self._loaded, Work(overwrite=overwrite, workers=cores()), progress)
         return target
 
 

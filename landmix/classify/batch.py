@@ -18,7 +18,7 @@ from landmix.geo.remote import shown
 from landmix.progress import Heard, Together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from landmix.bundle import Bundle
@@ -70,7 +70,7 @@ class Batch:
     share: Share | None = None
     only_finish: bool = False
 
-    def run(self, stages: Stages, progress: Progress) -> Iterator[tuple[int, Row]]:
+    def run(self, stages: Stages, progress: Progress) -> Generator[tuple[int, Row]]:
         """Classify all scenes on this machine; yields a row a scene with its number, as they end."""
         model = Loaded(self.bundle, self.workers)
         again: list[int] = []

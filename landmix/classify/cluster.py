@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from landmix.errors import LandmixError
 from landmix.progress import Together
 
@@ -21,7 +23,7 @@ except ImportError as error:
     raise LandmixError(msg) from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from distributed import Future
 
@@ -35,17 +37,25 @@ _AHEAD = 2
 
 _ATTEMPTS = 2
 
+_PATIENCE = 30
+"""Seconds to wait for the first worker."""
 
-def run_on_cluster(batch: Batch, address: str | None, stages: Stages, progress: Progress) -> Iterator[tuple[int, Row]]:
+
+def run_on_cluster(batch: Batch, address: str | None, stages: Stages, progress: Progress) -> Generator[tuple[int, Row]]:
     """Classify all scenes; yields a row a scene with its number, as they end.
 
     `address` is that of a scheduler that runs already; None starts one here with `batch.workers` processes. Raises
     `LandmixError` where the scheduler does not answer.
     """
     with _client(batch, address) as client:
-        client.register_plugin(Setup(batch.bundle), name=f"landmix-{batch.bundle.digest}")
+        name = f"landmix-{batch.bundle.digest}"
+        client.register_plugin(Setup(batch.bundle), name=name)
         together = Together(progress, f"classify {len(batch.entries)} scenes", len(batch.entries), "scenes")
-        yield from _Run(batch, client, stages, together).rows()
+        try:
+            yield from _Run(batch, client, stages, together).rows()
+        finally:
+            with contextlib.suppress(Exception):  # the scheduler may be gone
+                client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
@@ -61,6 +71,7 @@ def _client(batch: Batch, address: str | None) -> Iterator[Client]:
                     dashboard_address="127.0.0.1:0",
                     scheduler_kwargs={"dashboard": False},
                     local_directory=scratch,
+                    resources={"GPU": 1} if torch.cuda.is_available() else None,
                     env={"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
                     silence_logs=50,
                 )
@@ -71,6 +82,11 @@ def _client(batch: Batch, address: str | None) -> Iterator[Client]:
             )
         except (OSError, ValueError) as error:
             msg = f"there is no dask scheduler at executor.address={address}: {error}"
+            raise LandmixError(msg) from error
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            msg = f"the dask scheduler at {address} has no workers: start some, then run the command again"
             raise LandmixError(msg) from error
         yield client
 
@@ -98,41 +114,45 @@ class _Run:
         self._tasks: dict[Any, tuple[Future[Any], str, _Scene]] = {}
         """By key: a task, what it does, and of which scene."""
         self._open = 0
+        workers = client.scheduler_info()["workers"].values()
+        self._gpus = any(worker.get("resources", {}).get("GPU") for worker in workers)
+        if batch.wish.device == "cuda" and not self._gpus:
+            msg = "device=cuda needs dask workers that were started with --resources GPU=1, but there is none"
+            raise LandmixError(msg)
+        self._ahead = _AHEAD * max(1, sum(worker.get("nthreads", 1) for worker in workers))
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """A row a scene, as they end; failures are tried once more."""
         scenes = [(number, 1) for number in reversed(range(len(self._batch.entries)))]
         try:
             while scenes or self._open:
-                while scenes and self._open < _AHEAD * max(1, self._batch.workers):
+                while scenes and self._open < self._ahead:
                     number, attempt = scenes.pop()
                     self._open += 1
                     scene = _Scene(number=number, start=time.monotonic(), attempt=attempt, warnings=[])
                     self._submit("plan", scene, self._worker.plan, number)
-                row = self._next()
-                if row is None:
+                ended = self._next()
+                if ended is None:
                     continue
+                number, row = ended
                 if row.status == "failed" and row.attempts < _ATTEMPTS and len(self._batch.entries) > 1:
                     self._progress.warn(f"{row.scene} failed and is tried again: {row.error}")
-                    scenes.insert(0, (self._number(row), row.attempts + 1))
+                    scenes.insert(0, (number, row.attempts + 1))
                 else:
                     self._progress.finished(row.map)
-                    yield self._number(row), row
+                    yield number, row
         finally:
             self._cancel(list(self._tasks))
 
-    def _number(self, row: Row) -> int:
-        return next(n for n, entry in enumerate(self._batch.entries) if str(self._batch.target(entry)) == row.map)
-
     def _submit(self, what: str, scene: _Scene, function: Any, *arguments: Any) -> None:
-        gpu = "cuda" in {self._batch.wish.device, scene.plan.engine.device if scene.plan else None}
+        gpu = self._gpus and "cuda" in {self._batch.wish.device, scene.plan.engine.device if scene.plan else None}
         # not pure: two tasks with equal arguments are still two
         future = self._client.submit(function, *arguments, pure=False, resources={"GPU": 1} if gpu else None)
         self._tasks[future.key] = future, what, scene
         future.add_done_callback(self._ended.put)  # type: ignore[no-untyped-call]
 
-    def _next(self) -> Row | None:
-        """Wait for a task to end; the row of its scene, if that is through with it."""
+    def _next(self) -> tuple[int, Row] | None:
+        """Wait for a task to end; number and row of its scene, if that is through with it."""
         future = self._ended.get()
         task = self._tasks.pop(future.key, None)
         if task is None:  # of a scene that was given up
@@ -171,7 +191,7 @@ class _Run:
         total = len(scene.plan.shards)
         self._progress.step(str(scene.plan.target), total - scene.left, total)
 
-    def _failed(self, scene: _Scene, future: Future[Any]) -> Row:
+    def _failed(self, scene: _Scene, future: Future[Any]) -> tuple[int, Row]:
         """One failed task ends its scene; what is written of it stays."""
         self._cancel([key for key, (_, _, other) in self._tasks.items() if other is scene])
         if future.status != "error":
@@ -189,9 +209,9 @@ class _Run:
         for stage, spent in seconds.items():
             self._stages.add(stage, spent)
 
-    def _end(self, scene: _Scene, status: str, error: str | None) -> Row:
+    def _end(self, scene: _Scene, status: str, error: str | None) -> tuple[int, Row]:
         self._open -= 1
-        return self._batch.row(
+        row = self._batch.row(
             scene.number,
             scene.plan,
             status=status,
@@ -200,3 +220,4 @@ class _Run:
             warnings=scene.warnings,
             error=error,
         )
+        return scene.number, row

@@ -42,6 +42,10 @@ class Setup(WorkerPlugin):
         loaded: dict[str, Loaded] = worker.__dict__.setdefault("landmix", {})
         loaded[self._bundle.digest] = Loaded(self._bundle)
 
+    def teardown(self, worker: Worker) -> None:
+        """Let the model go."""
+        worker.__dict__.get("landmix", {}).pop(self._bundle.digest, None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tasks:

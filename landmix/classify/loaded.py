@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,8 @@ class Loaded:
             if key not in self._engines:
                 self._engines[key] = Engines(self.bundle.network(), spec, flips=flips, threads=self.threads)
             return self._engines[key]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
-from landmix.files import replacing
+from landmix.files import reason, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def write_parts(plan: Plan, shard: Window, arrays: list[NDArray[np.generic]]) ->
             try:
                 write_part(path, array)
             except (RasterioError, SystemError) as error:
-                msg = f"cannot write {plan.work}: {error}"
+                msg = f"cannot write {plan.work}: {reason(plan.work, error)}"
                 raise LandmixError(msg) from error
 
 
@@ -72,10 +72,12 @@ def read_part(path: Path, layer: Layer, shard: Window) -> dict[int, int]:
     try:
         first, found, said, shape = _read(path)
     except (RasterioError, SystemError) as error:
-        msg = f"the part {path} is damaged ({error}): remove it and run the command again"
+        path.unlink(missing_ok=True)
+        msg = f"the part {path} was damaged ({error}) and is removed: run the command that wrote it again"
         raise LandmixError(msg) from error
     if said != found or shape != (len(layer.bands), shard.height, shard.width):
-        msg = f"the part {path} is not as it was written: remove it and run the command again"
+        path.unlink(missing_ok=True)
+        msg = f"the part {path} was not as it was written and is removed: run the command that wrote it again"
         raise LandmixError(msg)
     if first.dtype.kind == "f":
         return {}

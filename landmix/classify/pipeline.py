@@ -141,6 +141,7 @@ class Workers:
             raise
         if row.shard.row_done():
             with self._stages.timed("write"):
+                self._plan.check_unchanged()
                 write_parts(self._plan, row.shard.window, row.shard.arrays)
 
     def _tile(self, row: _Row, number: int, tile: Tile) -> None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landmix.classify.cut import cut_for
 from landmix.engines.engine import FULL, SHARES, Wanted
+from landmix.errors import LandmixError
+from landmix.files import local_file
 from landmix.geo.remote import shown
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from landmix.core.window import Window
     from landmix.engines.engine import EngineSpec
     from landmix.geo.scene import Scene
+
+_GPU_CORE = 2048
+"""Side in pixels, about, of what is read at once for a GPU, which wants more at a time."""
 
 OUTPUTS = ("classes", *SHARES)
 
@@ -73,7 +79,9 @@ class Plan:
     settings: PredictSettings
     engine: EngineSpec
     """What computes."""
-    cut: Cut
+    margin: int
+    stamps: tuple[tuple[str, int, int], ...]
+    """Local files that are read, with size and time of change: as they were when their hash was taken."""
     provenance: dict[str, str]
     """Tags that say what made the map; they decide `digest`."""
 
@@ -96,6 +104,19 @@ class Plan:
     def tags(self) -> dict[str, str]:
         """What is written into the rasters."""
         return {f"LANDMIX_{key.upper()}": value for key, value in {**self.provenance, "digest": self.digest}.items()}
+
+    @property
+    def cut(self) -> Cut:
+        """Tiles and shards."""
+        core = self.settings.tile if self.engine.device == "cpu" else max(self.settings.tile, _GPU_CORE)
+        return cut_for(self.scene, self.layers, self.margin, core)
+
+    def check_unchanged(self) -> None:
+        """Raise `LandmixError` where a file is not what it was when the scene was planned."""
+        for path, size, changed in self.stamps:
+            if stamp(path) != (path, size, changed):
+                msg = f"{path} changed while it was read: run the command again"
+                raise LandmixError(msg)
 
     @property
     def shards(self) -> list[Window]:
@@ -135,11 +156,18 @@ def provenance(
 ) -> dict[str, str]:
     """What made the map. Names only files' last parts, so that the same work in another folder is the same map."""
     names = [shown(path).replace("\\", "/").rsplit("/", 1)[-1] for path in scene.files]
-    kept = {**asdict(settings), "scene": asdict(scene.options)}
+    kept = {
+        **asdict(settings),
+        # what changes nothing is not to tell maps apart
+        "outputs": [name for name in OUTPUTS if name in settings.outputs],
+        "dtype": settings.dtype if settings.wanted.shares else None,
+        "scene": asdict(scene.options),
+    }
     return {
         "version": version,
         "model": bundle.digest,
         "input": json.dumps([{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)], ensure_ascii=False),
+        "bands": json.dumps(_read(scene), ensure_ascii=False),
         "settings": json.dumps(kept, sort_keys=True),
         "engine": _engine(engine),
         "classes": json.dumps({str(c.value): c.name for c in bundle.legend}, ensure_ascii=False),
@@ -149,3 +177,24 @@ def provenance(
 
 def _engine(engine: EngineSpec) -> str:
     return json.dumps(engine.as_data(), sort_keys=True)
+
+
+def _read(scene: Scene) -> list[list[Any]]:
+    """Where each band comes from, and what its numbers mean: of two scenes with the same files, roles may differ."""
+    return [
+        [
+            band.name,
+            *([s.file, s.number, s.nodata, s.scale, s.offset, s.decode] for s in map(scene.stored.__getitem__, o)),
+        ]
+        for band, o in zip(scene.bands, scene.origins, strict=True)
+    ]
+
+
+def stamp(path: str) -> tuple[str, int, int] | None:
+    """A local file's size and time of change in ns; None for a remote one, or one that is gone."""
+    file = local_file(path)
+    try:
+        found = file.stat() if file else None
+    except OSError:
+        return None
+    return (path, found.st_size, found.st_mtime_ns) if found else None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from landmix.classify.cut import cut_for
-from landmix.classify.plan import Plan, PredictSettings, layers, provenance
+from landmix.classify.plan import Plan, PredictSettings, layers, provenance, stamp
 from landmix.files import WORK
 from landmix.geo.fitting import fit_to
 from landmix.geo.open import open_entry
@@ -59,6 +58,7 @@ def plan_scene(
         say=progress.say,
     )
     wanted = layers(bundle.legend, settings)
+    stamps = tuple(found for path in chosen.files if (found := stamp(path)))
     hashes = [content_hash(path) for path in chosen.files]
     return Plan(
         scene=chosen,
@@ -67,6 +67,7 @@ def plan_scene(
         layers=wanted,
         settings=settings,
         engine=engine,
-        cut=cut_for(chosen, wanted, bundle.margin, settings.tile),
+        margin=bundle.margin,
+        stamps=stamps,
         provenance=provenance(bundle, chosen, settings, engine, hashes, __version__),
     )

@@ -7,18 +7,17 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import rasterio
 from filelock import FileLock, Timeout
 
 from landmix.classify.cut import cache_for
 from landmix.classify.finish import assemble, check_sieve, style, styled
 from landmix.classify.pipeline import Workers
-from landmix.classify.settle import claim, forget
+from landmix.classify.settle import claim, held
 from landmix.classify.stages import Stages
 from landmix.classify.strange import strangeness
 from landmix.errors import LandmixError, Stopped
 from landmix.files import local_file, make_folder
-from landmix.geo.opening import open_raster
+from landmix.geo.opening import limit_cache, open_raster
 from landmix.geo.writing import read_back
 
 if TYPE_CHECKING:
@@ -60,15 +59,15 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
     check_sieve(plan)
     if work.shards is not None and not work.shards:
         return "parts"
-    # of the whole run: what follows an `Env` has the default again, which grows with the machine's memory
-    with rasterio.Env(GDAL_CACHEMAX=cache_for(plan.scene, model.threads)), _locked(plan, work):
+    limit_cache(cache_for(plan.scene, model.threads))
+    with _locked(plan, work):
         missing = _missing_layers(plan, overwrite=work.overwrite)
         if missing and not work.only_finish:
             _write_shards(plan, model, work, progress)
         if work.shards is not None:
             return "parts" if missing else "kept"
         _finish(plan, model, work, missing)
-        _remove_parts(plan, alone=not _others(plan, work.lock))
+        _remove_parts(plan, alone=not held(plan.work, work.lock))
     return "done" if missing else "kept"
 
 
@@ -79,6 +78,8 @@ def _finish(plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer]) -> 
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""  # noqa: PLR2004
         msg = f"{plan.target} lacks {len(absent)} of its {len(plan.shards)} parts ({named}{more}): run their shards"
         raise LandmixError(msg)
+    if missing:
+        plan.check_unchanged()
     with work.stages.timed("finish"):
         for layer in missing:
             if work.stop.is_set():
@@ -101,7 +102,7 @@ def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> 
 
     if not left:
         return
-    claim(plan, overwrite=work.overwrite)
+    claim(plan, work.lock, overwrite=work.overwrite)
     advance(0)
     if warning := strangeness(plan.scene, model.bundle):
         progress.warn(warning)
@@ -128,7 +129,7 @@ def _locked(plan: Plan, work: Work) -> Iterator[None]:
         yield
     finally:
         lock.release()
-        if work.shards is None and not _others(plan):
+        if work.shards is None and not held(plan.work):
             _remove_if_empty(plan)
 
 
@@ -168,24 +169,12 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
         return False
     differing = [
         key
-        for key in ("model", "input", "settings", "engine", "version")
+        for key in ("model", "input", "bands", "settings", "engine", "version")
         if tags.get(f"LANDMIX_{key.upper()}") != plan.tags[f"LANDMIX_{key.upper()}"]
     ]
     what = f"another {' and '.join(differing)}" if "LANDMIX_DIGEST" in tags else "something else than landmix"
     msg = f"{path} exists and was made by {what}: choose another out_dir, or replace it with overwrite=true"
     raise LandmixError(msg)
-
-
-def _others(plan: Plan, own: str | None = None) -> bool:
-    """Whether other runs hold a lock of the same scene: they may be about to write their first part."""
-    for path in plan.work.glob("lock*"):
-        try:
-            if path.name != own:
-                with FileLock(path, timeout=0):
-                    pass
-        except Timeout:
-            return True
-    return False
 
 
 def _remove_parts(plan: Plan, *, alone: bool) -> None:
@@ -200,8 +189,8 @@ def _remove_if_empty(plan: Plan) -> None:
     if any(plan.work.glob("*.tif")):
         return
     with contextlib.suppress(OSError):
-        forget(plan.work)
-        for lock in plan.work.glob("lock*"):
-            lock.unlink(missing_ok=True)
+        # with what runs that were killed left there
+        for path in plan.work.iterdir():
+            path.unlink()
         plan.work.rmdir()
         plan.work.parent.rmdir()

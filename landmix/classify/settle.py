@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from landmix.engines.choose import check
 from landmix.engines.engine import EngineSpec
 from landmix.errors import LandmixError
@@ -43,8 +45,8 @@ def settled(plan: Plan, wish: Wish, *, overwrite: bool) -> Plan:
     return plan
 
 
-def claim(plan: Plan, *, overwrite: bool) -> None:
-    """Say in the folder of unfinished work what computes this map.
+def claim(plan: Plan, own: str, *, overwrite: bool) -> None:
+    """Say in the folder of unfinished work what computes this map; `own` is the lock that this run holds.
 
     Raises `LandmixError` where another run has begun the same map with another engine, or this machine cannot compute
     as was settled.
@@ -54,13 +56,17 @@ def claim(plan: Plan, *, overwrite: bool) -> None:
     except LandmixError as error:
         msg = f"{error} ({plan.target} was begun so; overwrite=true begins anew)" if _read(plan.work) else str(error)
         raise LandmixError(msg) from error
+    with FileLock(plan.work / "plan.lock", timeout=20):
+        _claim(plan, own, overwrite=overwrite)
+
+
+def _claim(plan: Plan, own: str, *, overwrite: bool) -> None:
     earlier = _read(plan.work)
-    if not overwrite and earlier.get("map") == plan.map_digest and earlier.get("engine") != plan.engine.as_data():
-        any_part = any(plan.work.glob(f"{earlier.get('digest', '')[:16]}-*.tif"))
-        if any_part:
-            msg = f"{plan.target} was begun with {_words(earlier)}, so it cannot go on with {plan.engine.words}:"
-            msg += " say device, backend and precision as then, or leave its parts with overwrite=true"
-            raise LandmixError(msg)
+    other = earlier.get("map") == plan.map_digest and earlier.get("engine") != plan.engine.as_data()
+    if other and not overwrite and (_has_parts(plan.work, earlier) or held(plan.work, own)):
+        msg = f"{plan.target} was begun with {_words(earlier)}, so it cannot go on with {plan.engine.words}:"
+        msg += " say device, backend and precision as then, or leave its parts with overwrite=true"
+        raise LandmixError(msg)
     if earlier != plan_data(plan):
         write_json(plan.work / _FILE, plan_data(plan))
 
@@ -68,11 +74,6 @@ def claim(plan: Plan, *, overwrite: bool) -> None:
 def plan_data(plan: Plan) -> dict[str, Any]:
     """What a plan's file holds."""
     return {"digest": plan.digest, "map": plan.map_digest, "engine": plan.engine.as_data()}
-
-
-def forget(work: Path) -> None:
-    """Remove what `claim` wrote."""
-    (work / _FILE).unlink(missing_ok=True)
 
 
 def _words(data: dict[str, Any]) -> str:
@@ -90,8 +91,24 @@ def _read(work: Path) -> dict[str, Any]:
 
 def _of_parts(plan: Plan) -> EngineSpec | None:
     data = _read(plan.work)
-    begun = data.get("map") == plan.map_digest and any(plan.work.glob(f"{data.get('digest', '')[:16]}-*.tif"))
-    return _spec(data.get("engine")) if begun else None
+    same = data.get("map") == plan.map_digest
+    return _spec(data.get("engine")) if same and (_has_parts(plan.work, data) or held(plan.work)) else None
+
+
+def _has_parts(work: Path, data: dict[str, Any]) -> bool:
+    return any(work.glob(f"{data.get('digest', '')[:16]}-*.tif"))
+
+
+def held(work: Path, own: str | None = None) -> bool:
+    """Whether runs hold a lock of a scene, other than `own`: they may be about to write their first part."""
+    for path in work.glob("lock*"):
+        try:
+            if path.name != own:
+                with FileLock(path, timeout=0):
+                    pass
+        except Timeout:
+            return True
+    return False
 
 
 def _of_map(plan: Plan) -> EngineSpec | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landmix.core.tiling import Tiling
+from landmix.core.window import Window
 from landmix.geo.validity import validity
 
 if TYPE_CHECKING:
@@ -26,13 +26,12 @@ _SHIFTED = 3.0
 
 def strangeness(scene: Scene, bundle: Bundle) -> str | None:
     """A warning where a few tiles, spread over the scene, hold values that training pixels never had; else None."""
-    tiles = list(Tiling(core=_SIDE).tiles(scene.grid.window))
-    chosen = [tiles[i] for i in np.unique(np.linspace(0, len(tiles) - 1, _TILES).round().astype(int))]
+    chosen = _spread(scene.grid.window)
     scale, offset = scene.scaling.then(bundle.normalise).arrays
     distances = []
     with scene.open() as reader:
-        for tile in chosen:
-            values, inside = reader.read(tile.write)
+        for window in chosen:
+            values, inside = reader.read(window)
             values, inside = values[:, ::_STEP, ::_STEP], inside[::_STEP, ::_STEP]
             pixels = values[:, inside & validity(values, scene.nodata)].astype(np.float32)
             distances.append(np.abs(pixels * scale[:, None] + offset[:, None]))
@@ -53,3 +52,11 @@ def strangeness(scene: Scene, bundle: Bundle) -> str | None:
             f" training pixels, most in {band}: clouds, or classes that the labels lack?"
         )
     return None
+
+
+def _spread(area: Window) -> list[Window]:
+    """A few squares of the area, evenly spread in the order of rows."""
+    down, across = -(-area.height // _SIDE), -(-area.width // _SIDE)
+    numbers = np.unique(np.linspace(0, down * across - 1, _TILES).round().astype(int)).tolist()
+    squares = [Window(row=i // across * _SIDE, col=i % across * _SIDE, height=_SIDE, width=_SIDE) for i in numbers]
+    return [part for square in squares if (part := square.intersect(area))]

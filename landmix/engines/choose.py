@@ -11,7 +11,7 @@ import torch
 from landmix.engines.engine import TILE, EngineSpec
 from landmix.errors import LandmixError
 
-_GPU_TILE, _GPU_BATCH = 512, 16
+_GPU_TILE, _GPU_BATCH = 256, 16
 """Side of a tile on a GPU, and tiles at a time; fewer where its memory has no room for them."""
 
 
@@ -24,7 +24,7 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
     if backend == "auto":
         backend = "openvino" if where == "cpu" and _installed("openvino") else "torch"
     if precision == "auto":
-        precision = "bf16" if where == "cuda" or has_bf16() else "fp32"
+        precision = "bf16" if has_bf16(where) else "fp32"
     spec = EngineSpec(
         backend="openvino" if backend == "openvino" else "torch",
         device="cuda" if where == "cuda" else "cpu",
@@ -47,7 +47,7 @@ def check(spec: EngineSpec) -> None:
         msg = f"{spec.backend} {spec.version} is to compute, but {installed} is installed: results could differ"
         raise LandmixError(msg)
     choose_device(spec.device)
-    if spec.precision == "bf16" and spec.device == "cpu" and not has_bf16():
+    if spec.precision == "bf16" and not has_bf16(spec.device):
         msg = "precision=bf16 needs a processor that computes in bf16, which this one does not: choose precision=fp32"
         raise LandmixError(msg)
 
@@ -61,8 +61,10 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(found if wanted == "auto" else wanted)
 
 
-def has_bf16() -> bool:
-    """Whether this processor multiplies in bf16; others only imitate it, slowly."""
+def has_bf16(device: str = "cpu") -> bool:
+    """Whether this processor or GPU multiplies in bf16; others only imitate it, slowly."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 

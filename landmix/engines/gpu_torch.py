@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,17 @@ class GpuEngine:
     def __init__(self, network: nn.Module, margin: int, spec: EngineSpec, wanted: Wanted) -> None:
         inner = torch.bfloat16 if spec.precision == "bf16" else torch.float32
         self._device = torch.device(spec.device)
+        if spec.precision == "fp32":
+            torch.backends.cudnn.allow_tf32 = False  # else convolutions are rounded to 10 bits
         network = network.to(self._device, inner, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._graph = Deployed(network, wanted, precision=spec.precision)
         self._margin, self._side, self._wanted = margin, spec.tile, wanted
         self._batch = _room(spec, self._device)
-        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._callers = threading.Semaphore(_CALLERS)
+        self._slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)  # other streams would not wait for the weights
 
     def __call__(
         self,
@@ -43,18 +50,59 @@ class GpuEngine:
         offset: NDArray[np.float32],
     ) -> Answer:
         """See `Engine`."""
-        with torch.inference_mode(), self._stream():
-            parts = self._up("stored", stored), self._up("valid", valid)
-            lines = [torch.from_numpy(line.reshape(1, -1, 1, 1)).to(self._device) for line in (scale, offset)]
-            index, *shares = (self._down(i, part) for i, part in enumerate(self._window(*parts, *lines)))
+        with self._callers:
+            while True:
+                batch = self._batch
+                try:
+                    return self._answer(batch, stored, valid, scale, offset)
+                except torch.OutOfMemoryError:
+                    pass
+                # after the exception, which holds on to what was computed
+                self._halve(batch)
+
+    def _halve(self, failed: int) -> None:
+        """Make batches smaller, once for all callers that ran out of memory with the same."""
+        with self._lock:
+            if self._batch == failed == 1:
+                msg = "the GPU's memory is full with a single tile: choose device=cpu, or free the GPU"
+                raise LandmixError(msg)
+            if self._batch == failed:
+                self._batch = failed // 2
             if self._device.type == "cuda":
-                torch.cuda.current_stream().synchronize()
+                torch.cuda.empty_cache()
+
+    def _answer(
+        self,
+        batch: int,
+        stored: NDArray[np.generic],
+        valid: NDArray[np.bool_],
+        scale: NDArray[np.float32],
+        offset: NDArray[np.float32],
+    ) -> Answer:
+        slot = self._slot()
+        try:
+            with torch.inference_mode(), slot.use():
+                parts = [slot.up(name, values, self._device) for name, values in (("stored", stored), ("valid", valid))]
+                lines = [torch.from_numpy(line.reshape(1, -1, 1, 1)).to(self._device) for line in (scale, offset)]
+                found = self._window(batch, *parts, *lines)
+                index, *shares = [slot.down(number, part) for number, part in enumerate(found)]
+                slot.wait()
             # copies: the buffers are used again
             values = {name: part.numpy().copy() for name, part in zip(self._wanted.shares, shares, strict=True)}
             whole = index[0].numpy()
             return Answer(index=whole.astype(np.uint8 if whole.dtype == np.uint8 else np.uint16), shares=values)
+        finally:
+            slot.wait()  # after an error copies may still be under way
+            self._slots.put(slot)
 
-    def _window(self, stored: Tensor, valid: Tensor, scale: Tensor, offset: Tensor) -> list[Tensor]:
+    def _slot(self) -> _Slot:
+        """A stream with its buffers that nobody uses: threads come and go with scenes, these stay."""
+        try:
+            return self._slots.get_nowait()
+        except queue.Empty:
+            return _Slot(self._device)
+
+    def _window(self, batch: int, stored: Tensor, valid: Tensor, scale: Tensor, offset: Tensor) -> list[Tensor]:
         """What the graph says of a window, on the device: (1, H, W), and (1 or K, H, W) for each share."""
         m = self._margin
         height, width = valid.shape[0] - 2 * m, valid.shape[1] - 2 * m
@@ -69,7 +117,7 @@ class GpuEngine:
             for part in (_signed(stored), valid)
         ]
         pixels = _unsigned(squares[0], stored.dtype)
-        answers = self._batches(pixels, squares[1][:, 0], scale, offset)
+        answers = self._batches(batch, pixels, squares[1][:, 0], scale, offset)
         return [
             answer.reshape(len(rows), len(cols), *answer.shape[1:])  # (rows, cols, bands, tall, wide)
             .permute(2, 0, 3, 1, 4)
@@ -77,47 +125,48 @@ class GpuEngine:
             for answer in answers
         ]
 
-    def _batches(self, pixels: Tensor, valid: Tensor, scale: Tensor, offset: Tensor) -> list[Tensor]:
-        """Class indices (n, 1, tall, wide) and shares of n squares; batches are halved when memory runs out."""
-        while True:
-            try:
-                found = [
-                    self._graph(pixels[i : i + self._batch], valid[i : i + self._batch], scale, offset)
-                    for i in range(0, len(pixels), self._batch)
-                ]
-                index, *shares = (torch.cat(part) for part in zip(*found, strict=True))
-            except torch.OutOfMemoryError as error:
-                if self._batch == 1:
-                    msg = "the GPU's memory is full with a single tile: choose device=cpu, or free the GPU"
-                    raise LandmixError(msg) from error
-                self._batch = max(1, self._batch // 2)
-                torch.cuda.empty_cache()
-            else:
-                return [index[:, None], *shares]
+    def _batches(self, batch: int, pixels: Tensor, valid: Tensor, scale: Tensor, offset: Tensor) -> list[Tensor]:
+        """Class indices (n, 1, tall, wide) and shares of n squares."""
+        found = [
+            self._graph(pixels[i : i + batch], valid[i : i + batch], scale, offset)
+            for i in range(0, len(pixels), batch)
+        ]
+        index, *shares = (torch.cat(part) for part in zip(*found, strict=True))
+        return [index[:, None], *shares]
 
-    def _stream(self) -> contextlib.AbstractContextManager[object]:
-        if self._device.type != "cuda":
-            return contextlib.nullcontext()
-        if not hasattr(self._local, "stream"):
-            self._local.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        return torch.cuda.stream(self._local.stream)
 
-    def _pinned(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """This caller's page-locked buffer, which a GPU copies from and to by itself."""
-        key = f"{name} {shape} {dtype}"
-        buffers: dict[str, Tensor] = self._local.__dict__.setdefault("buffers", {})
-        if key not in buffers:
-            buffers[key] = torch.empty(shape, dtype=dtype, pin_memory=self._device.type == "cuda")
-        return buffers[key]
+class _Slot:
+    """A stream, and page-locked buffers that a GPU copies from and to by itself."""
 
-    def _up(self, name: str, values: NDArray[np.generic]) -> Tensor:
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._buffers: dict[str, Tensor] = {}
+
+    def use(self) -> contextlib.AbstractContextManager[object]:
+        """Queue work on the stream."""
+        return torch.cuda.stream(self._stream) if self._stream else contextlib.nullcontext()
+
+    def wait(self) -> None:
+        """Until all queued work is done."""
+        if self._stream:
+            self._stream.synchronize()
+
+    def up(self, name: str, values: NDArray[np.generic], device: torch.device) -> Tensor:
+        """Copy to the device."""
         source = torch.from_numpy(values)
-        buffer = self._pinned(name, tuple(source.shape), source.dtype)
-        return buffer.copy_(source).to(self._device, non_blocking=True)
+        return self._buffer(name, source).copy_(source).to(device, non_blocking=True)
 
-    def _down(self, number: int, values: Tensor) -> Tensor:
-        buffer = self._pinned(f"answer {number}", tuple(values.shape), values.dtype)
-        return buffer.copy_(values, non_blocking=True)
+    def down(self, number: int, values: Tensor) -> Tensor:
+        """Copy from the device; there after `wait`."""
+        return self._buffer(f"answer {number}", values).copy_(values, non_blocking=True)
+
+    def _buffer(self, name: str, like: Tensor) -> Tensor:
+        """One buffer a name, large enough for the largest so far."""
+        known = self._buffers.get(name)
+        if known is None or known.dtype != like.dtype or known.numel() < like.numel():
+            known = torch.empty(like.numel(), dtype=like.dtype, pin_memory=self._stream is not None)
+            self._buffers[name] = known
+        return known[: like.numel()].view(like.shape)
 
 
 _BYTES = 1024

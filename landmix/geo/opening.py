@@ -6,9 +6,11 @@ choose one driver out of a short list, and GDAL is told to use that one.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import rasterio
+from rasterio.env import set_gdal_config
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
@@ -69,3 +71,19 @@ def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader
     except (RasterioError, SystemError) as error:
         msg = f"cannot read {path} as a raster: {error}"
         raise LandmixError(msg) from error
+
+
+_cache = 0
+_cache_lock = threading.Lock()
+
+
+def limit_cache(size: int) -> None:
+    """Let GDAL's block cache take `size` bytes, or what was asked for before if that is more.
+
+    It is one for the whole process. GDAL's own limit grows with the machine's memory, and so does what an `Env` that
+    ends puts back, while other threads still read.
+    """
+    global _cache  # noqa: PLW0603 - as GDAL has it
+    with _cache_lock:
+        _cache = max(_cache, size)
+        set_gdal_config("GDAL_CACHEMAX", _cache)

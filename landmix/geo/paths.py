@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from landmix.errors import LandmixError, UsageError
-from landmix.files import is_remote
+from landmix.files import archive_parts, is_remote
 from landmix.geo.assemble import common_prefix
 from landmix.geo.items import Item, read_items
 
@@ -35,6 +35,16 @@ class Entry:
     """The STAC item that it is."""
     roles: tuple[tuple[str, Entry], ...] = ()
     """Acquisitions of one place that are one scene together, by the user's names."""
+
+    def absolute(self) -> Entry:
+        """The same files, wherever one stands."""
+        return replace(
+            self,
+            files=tuple(
+                path if is_remote(path) or archive_parts(path) else str(Path(path).absolute()) for path in self.files
+            ),
+            roles=tuple((role, entry.absolute()) for role, entry in self.roles),
+        )
 
 
 def entries(spec: Any, key: str) -> list[Entry]:

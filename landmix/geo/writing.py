@@ -14,7 +14,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
-from landmix.files import replacing, write_text
+from landmix.files import reason, replacing, write_text
 from landmix.geo.sidecars import remove_sidecars
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
                 raise LandmixError(msg)
             remove_sidecars(target)  # an old style would give the new map wrong names
     except (RasterioError, CPLE_BaseError, SystemError) as error:  # copy lets GDAL's own errors through
-        msg = f"cannot write {target}: {error}"
+        msg = f"cannot write {target}: {reason(target.parent, error)}"
         raise LandmixError(msg) from error
     return counts
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
 from landmix.classify.batch import Batch, Row
+from landmix.classify.loaded import cores
 from landmix.classify.plan import PredictSettings
 from landmix.classify.prepare import as_trained
 from landmix.classify.settle import Wish
@@ -24,7 +26,7 @@ from landmix.geo.products.definition import as_data
 from landmix.tasks.tables import batch_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from landmix.bundle import Bundle
     from landmix.geo.paths import Entry
@@ -40,31 +42,36 @@ def predict(task: PredictTask, progress: Progress) -> None:
     bundle = bundles.load(task.model)
     found = scene_entries(task.scenes, "scenes")
     folder = Path(task.out_dir)
+    if task.executor.address is not None:  # other machines stand elsewhere
+        folder, found = folder.absolute(), [entry.absolute() for entry in found]
     _check_names(found, folder, task.outputs)
     batch = _batch(task, bundle, found, folder)
-    if task.executor.kind == "local":  # a cluster's machines are others
+    if task.executor.address is None:  # else the machines that compute are others
         choose(task.device, task.backend, task.precision)  # what cannot be had is said before any work
     make_folder(folder)
     rows: dict[int, Row] = {}
     stages = Stages()
-    for number, row in _run(batch, task, stages, progress):
-        rows[number] = row
-        if batch.share is None:
-            # after each scene: a run that is killed has said what it did
-            said = [asdict(rows[i]) for i in sorted(rows)]
-            write_json(folder / "predict.json", [*_earlier(folder, found), *said])
-        _say(row, len(rows), len(found), progress)
+    earlier, written = _earlier(folder, found), 0.0
+    with contextlib.closing(_run(batch, task, stages, progress)) as ended:
+        for number, row in ended:
+            rows[number] = row
+            # while it goes on: a run that is killed has said what it did
+            if batch.share is None and (time.monotonic() - written > 1 or len(rows) == len(found)):
+                write_json(folder / "predict.json", [*earlier, *(asdict(rows[i]) for i in sorted(rows))])
+                written = time.monotonic()
+            _say(row, len(rows), len(found), progress)
     if task.executor.kind == "dask":
         progress.say(batch_table([rows[i] for i in sorted(rows)]))
     if task.benchmark:
         progress.say(f"time of {batch.workers} workers: {stages}")
     failed = [rows[i] for i in sorted(rows) if rows[i].status == "failed"]
     if failed:
-        more = f"{len(failed)} of {len(rows)} scenes failed (see {folder / 'predict.json'}): " if len(rows) > 1 else ""
+        where = f" (see {folder / 'predict.json'})" if batch.share is None else ""
+        more = f"{len(failed)} of {len(rows)} scenes failed{where}: " if len(rows) > 1 else ""
         raise LandmixError(more + str(failed[0].error))
 
 
-def _run(batch: Batch, task: PredictTask, stages: Stages, progress: Progress) -> Iterator[tuple[int, Row]]:
+def _run(batch: Batch, task: PredictTask, stages: Stages, progress: Progress) -> Generator[tuple[int, Row]]:
     if task.executor.kind == "local":
         return batch.run(stages, progress)
     from landmix.classify.cluster import run_on_cluster  # noqa: PLC0415 - an optional dependency
@@ -88,16 +95,11 @@ def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) 
         wish=Wish(device=task.device, backend=task.backend, precision=task.precision),
         options=options,
         inherited=inherited,
-        workers=task.executor.workers or _cores(),
+        workers=task.executor.workers or cores(),
         overwrite=task.overwrite,
         share=Share.parse(task.shard) if task.shard else None,
         only_finish=task.finish,
     )
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _earlier(folder: Path, found: list[Entry]) -> list[dict[str, Any]]:

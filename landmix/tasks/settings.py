@@ -6,6 +6,7 @@ Values are checked where they are made: a setting that exists is valid.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -169,6 +170,12 @@ class ExecutorSettings:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             msg = f"executor.workers must be at least 1, not {self.workers}"
+            raise ValueError(msg)
+        if self.address is not None and self.kind != "dask":
+            msg = "executor.address is that of a dask scheduler: add executor=dask"
+            raise ValueError(msg)
+        if self.address is not None and not re.fullmatch(r"\w+://\S+", self.address):
+            msg = f"executor.address is written like tcp://10.0.0.5:8786, not {self.address}"
             raise ValueError(msg)
 
 

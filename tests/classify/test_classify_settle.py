@@ -33,20 +33,21 @@ needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None
 @pytest.fixture
 def plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """No bf16 and no GPU."""
-    monkeypatch.setattr(choosing, "has_bf16", lambda: False)
+    monkeypatch.setattr(choosing, "has_bf16", lambda *_: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 @pytest.fixture
 def modern_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """With bf16, which need not be so: nothing is computed."""
-    monkeypatch.setattr(choosing, "has_bf16", lambda: True)
+    monkeypatch.setattr(choosing, "has_bf16", lambda *_: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (60 * 2**30, 80 * 2**30))
 
 
@@ -188,7 +189,7 @@ def test_parts_of_a_machine_with_bf16_wait_for_one(scene: str, tmp_path: Path, m
     plan = begun(scene, tmp_path / "out")
     text = (plan.work / "plan.json").read_text().replace('"fp32"', '"bf16"')
     (plan.work / "plan.json").write_text(text)
-    monkeypatch.setattr(choosing, "has_bf16", lambda: False)
+    monkeypatch.setattr(choosing, "has_bf16", lambda *_: False)
     there = planned(scene, tmp_path / "out", Wish())
     assert there.engine.precision == "bf16"
     with pytest.raises(LandmixError, match=r"needs a processor that computes in bf16.*begun so; overwrite=true"):
@@ -213,7 +214,7 @@ def test_a_finished_map_in_bf16_is_kept_where_there_is_none(
         pytest.skip("this processor does not compute in bf16")
     plan = plan_of(model(), scene, tmp_path / "out" / "map.tif", engine=replace(EXACT, precision="bf16"))
     run(plan, model())
-    monkeypatch.setattr(choosing, "has_bf16", lambda: False)
+    monkeypatch.setattr(choosing, "has_bf16", lambda *_: False)
     assert run(planned(scene, tmp_path / "out", Wish()), model()) == "kept"
 
 

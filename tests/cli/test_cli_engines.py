@@ -65,7 +65,7 @@ def test_openvino_on_a_gpu_is_refused_before_any_work(tmp_path: Path, monkeypatc
 
 
 def test_bf16_without_bf16_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "has_bf16", lambda: False)
+    monkeypatch.setattr(choose, "has_bf16", lambda *_: False)
     refused(predict("precision=bf16"), 1, "precision=bf16", "precision=fp32")
     assert not list(tmp_path.iterdir())
 
