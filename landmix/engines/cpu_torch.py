@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """An `Engine`. It runs eager: compiling for a processor takes longer than it gains (docs/performance.md)."""
+    """An `Engine`. It runs eager: compiling takes longer than most scenes (docs/performance.md)."""
 
     def __init__(self, network: nn.Module, margin: int, classes: int, spec: EngineSpec, wanted: Wanted) -> None:
         inner = torch.bfloat16 if spec.precision == "bf16" else torch.float32
