@@ -62,7 +62,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="default: bench.json in the folder of --out")
     parser.add_argument("--size", type=_count, default=8192, help="side of the large scene in pixels")
     parser.add_argument("--peer-size", type=_count, default=4096, help="... of the one for forest and start")
-    parser.add_argument("--lightgbm-size", type=_count, default=2560, help="... of the one for lightgbm")
+    parser.add_argument("--lightgbm-size", type=_count, default=3072, help="... of the one for lightgbm")
     parser.add_argument("--memory-size", type=_count, default=10980, help="... of the one for memory, then twice that")
     parser.add_argument("--rounds", type=_count, default=3)
     parser.add_argument("--only", type=_names, default=list(ROWS), help=f"some of {','.join(ROWS)}")
