@@ -2,7 +2,7 @@
 
 On a CPU everything is CPU work, so one worker a core that does all of it beats a pipeline of specialists. A worker
 takes a row of tiles, goes along it with its own handle, and hands the last pixels that it read down to whoever takes
-the row below: so each block of a shard is decoded once, whatever the number of workers.
+the row below: so each block inside a shard is decoded once, whatever the number of workers.
 """
 
 from __future__ import annotations

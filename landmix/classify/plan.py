@@ -87,8 +87,8 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """sha256 over model, input and settings: parts and maps with another one are never used."""
-        return hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()
+        """sha256 over model, input, settings and engine: parts and maps with another one are never used."""
+        return _digest(self.provenance)
 
     def computed_by(self, engine: EngineSpec) -> Plan:
         """The same map by another engine."""
@@ -97,8 +97,7 @@ class Plan:
     @property
     def map_digest(self) -> str:
         """The same, whatever computes the map."""
-        rest = {key: value for key, value in self.provenance.items() if key != "engine"}
-        return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+        return _digest({key: value for key, value in self.provenance.items() if key != "engine"})
 
     @property
     def tags(self) -> dict[str, str]:
@@ -167,7 +166,7 @@ def provenance(
         "version": version,
         "model": bundle.digest,
         "input": json.dumps([{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)], ensure_ascii=False),
-        "bands": json.dumps(_read(scene), ensure_ascii=False),
+        "bands": json.dumps(_sources(scene), ensure_ascii=False),
         "settings": json.dumps(kept, sort_keys=True),
         "engine": _engine(engine),
         "classes": json.dumps({str(c.value): c.name for c in bundle.legend}, ensure_ascii=False),
@@ -175,11 +174,15 @@ def provenance(
     }
 
 
+def _digest(provenance: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest()
+
+
 def _engine(engine: EngineSpec) -> str:
     return json.dumps(engine.as_data(), sort_keys=True)
 
 
-def _read(scene: Scene) -> list[list[Any]]:
+def _sources(scene: Scene) -> list[list[Any]]:
     """Where each band comes from, and what its numbers mean: of two scenes with the same files, roles may differ."""
     return [
         [

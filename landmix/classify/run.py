@@ -72,6 +72,7 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
 
 
 def _finish(plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer]) -> None:
+    """Make the `missing` rasters of their parts, and the map's style where a killed run left it out."""
     absent = [shard for shard in plan.shards if not _has_parts(plan, shard)] if missing else []
     if absent:
         named = ", ".join(f"row {shard.row} col {shard.col}" for shard in absent[:5])

@@ -67,13 +67,9 @@ def _claim(plan: Plan, own: str, *, overwrite: bool) -> None:
         msg = f"{plan.target} was begun with {_words(earlier)}, so it cannot go on with {plan.engine.words}:"
         msg += " say device, backend and precision as then, or leave its parts with overwrite=true"
         raise LandmixError(msg)
-    if earlier != plan_data(plan):
-        write_json(plan.work / _FILE, plan_data(plan))
-
-
-def plan_data(plan: Plan) -> dict[str, Any]:
-    """What a plan's file holds."""
-    return {"digest": plan.digest, "map": plan.map_digest, "engine": plan.engine.as_data()}
+    now = {"digest": plan.digest, "map": plan.map_digest, "engine": plan.engine.as_data()}
+    if earlier != now:
+        write_json(plan.work / _FILE, now)
 
 
 def _words(data: dict[str, Any]) -> str:

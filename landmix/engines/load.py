@@ -1,4 +1,4 @@
-"""A network becomes engines: one for each data type and output that is wanted, built once."""
+"""A network becomes engines: one for each set of outputs that is wanted, built once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Engines:
         self._lock = threading.Lock()
 
     def get(self, wanted: Wanted) -> Engine:
-        """The engine for a data type and outputs."""
+        """The engine that gives these outputs."""
         with self._lock:
             if wanted not in self._built:
                 self._built[wanted] = self._build(wanted)
