@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from landmix.engines.deployed import Deployed
+from landmix.engines.fused import fused
 from landmix.engines.pieces import piecewise
 
 if TYPE_CHECKING:
@@ -17,13 +19,25 @@ if TYPE_CHECKING:
     from landmix.engines.engine import Answer, EngineSpec, Wanted
 
 
+class _Graph(Deployed):
+    """What torch's CPU kernels do fastest."""
+
+    def _best(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Deployed`. Comparing and counting down is three times as fast as torch's index of the maximum."""
+        classes = logits.shape[1]
+        dtype = torch.uint8 if classes <= 256 else torch.int32  # noqa: PLR2004
+        weight = torch.arange(classes - 1, -1, -1, dtype=dtype).view(1, -1, 1, 1)
+        best = logits.amax(1, keepdim=True)
+        return best, (classes - 1) - ((logits == best).to(dtype) * weight).amax(1)
+
+
 class TorchEngine:
-    """An `Engine`. It runs eager: compiling takes longer than most scenes (docs/performance.md)."""
+    """An `Engine`. Fused convolutions are as fast as compiled ones, without ten seconds of compiling."""
 
     def __init__(self, network: nn.Module, margin: int, classes: int, spec: EngineSpec, wanted: Wanted) -> None:
         inner = torch.bfloat16 if spec.precision == "bf16" else torch.float32
         network = network.to(inner, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._graph = Deployed(network, wanted, precision=spec.precision)
+        self._graph = _Graph(fused(network), wanted, precision=spec.precision)
         self._margin, self._classes, self._side, self._wanted = margin, classes, spec.tile, wanted
 
     def __call__(
@@ -40,7 +54,9 @@ class TorchEngine:
 
         def run(rows: slice, cols: slice, *_: int) -> list[NDArray[np.generic]]:
             window = slice(rows.start, rows.stop + around), slice(cols.start, cols.stop + around)
-            return [part.numpy() for part in self._graph(pixels[:, *window][None], inside[window][None], *lines)]
+            # most pieces are valid throughout, and choosing costs as much as scaling
+            mask = None if valid[window].all() else inside[window][None]
+            return [part.numpy() for part in self._graph(pixels[:, *window][None], mask, *lines)]
 
         with torch.inference_mode():
             return piecewise(valid, self._margin, self._side, self._classes, self._wanted, run)

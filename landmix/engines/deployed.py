@@ -29,19 +29,27 @@ class Deployed(nn.Module):
         self._wanted = wanted
         self._inner = torch.bfloat16 if precision == "bf16" else torch.float32
 
-    def forward(self, stored: Tensor, valid: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, stored: Tensor, valid: Tensor | None, scale: Tensor, offset: Tensor) -> tuple[Tensor, ...]:
         """Class indices (B, H, W) and the shares that are wanted, (B, 1 or K, H, W).
 
-        `stored` (B, C, H + 2m, W + 2m), `valid` (B, H + 2m, W + 2m) 0 or 1, `scale` and `offset` (1, C, 1, 1).
+        `stored` (B, C, H + 2m, W + 2m), `valid` (B, H + 2m, W + 2m) 0 or 1, or None where all are 1, `scale` and
+        `offset` (1, C, 1, 1).
         """
         pixels = stored.to(torch.float32) * scale + offset
-        # not a product: NaN times 0 is NaN
-        pixels = torch.where(valid[:, None] != 0, pixels, 0.0)
-        pixels = pixels.to(self._inner, memory_format=torch.channels_last)
-        logits = self.network(pixels).to(torch.float32)  # (B, K, H, W)
-        best, index = logits.max(1, keepdim=True)  # several times faster than argmax
+        if valid is not None:
+            # not a product: NaN times 0 is NaN
+            pixels = torch.where(valid[:, None] != 0, pixels, 0.0)
+        # in two steps: three times faster than both at once
+        pixels = pixels.to(self._inner).contiguous(memory_format=torch.channels_last)
+        logits = self.network(pixels).to(torch.float32, memory_format=torch.contiguous_format)  # (B, K, H, W)
+        best, index = self._best(logits)
         shares = [self._coded(share) for share in self._shares(logits, best)]
-        return index[:, 0].to(torch.uint8 if logits.shape[1] <= 256 else torch.int32), *shares  # noqa: PLR2004
+        return index.to(torch.uint8 if logits.shape[1] <= 256 else torch.int32), *shares  # noqa: PLR2004
+
+    def _best(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The highest logit (B, 1, H, W) and the first class that has it (B, H, W)."""
+        best, index = logits.max(1, keepdim=True)  # several times faster than argmax
+        return best, index[:, 0]
 
     def _shares(self, logits: Tensor, best: Tensor) -> list[Tensor]:
         wanted = self._wanted.shares
