@@ -43,14 +43,17 @@ class Cut:
     @property
     def shards(self) -> Tiling:
         """How a scene is cut into shards."""
-        return Tiling(core=self.shard[0], width=self.shard[1])
+        return Tiling(core=self.shard[0], width=self.shard[1], early=self._early)
 
     @property
     def tiles(self) -> Tiling:
         """How a shard is cut into tiles."""
-        # a cut before the block's end: what a tile reads then ends with the block
-        early = self.margin if self.margin < min(self.tile) else 0
-        return Tiling(core=self.tile[0], width=self.tile[1], margin=self.margin, early=early)
+        return Tiling(core=self.tile[0], width=self.tile[1], margin=self.margin, early=self._early)
+
+    @property
+    def _early(self) -> int:
+        """Pixels before a block's end: what a tile reads then ends with the block."""
+        return self.margin if self.margin < min(self.tile) else 0
 
 
 def cut_for(scene: Scene, layers: Sequence[Layer], margin: int, core: int) -> Cut:

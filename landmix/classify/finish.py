@@ -16,7 +16,7 @@ from landmix.geo.sidecars import sidecar_paths, write_sidecars
 from landmix.geo.writing import Mosaic, open_mosaic, write_cog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from landmix.bundle import Bundle
@@ -35,8 +35,10 @@ def check_sieve(plan: Plan) -> None:
         raise LandmixError(msg)
 
 
-def assemble(plan: Plan, layer: Layer, bundle: Bundle) -> None:
+def assemble(plan: Plan, layer: Layer, bundle: Bundle, counted: Mapping[Path, dict[int, int]]) -> None:
     """Put the parts of a layer together under its final name, with what GIS programs look for beside it.
+
+    `counted`: how often each value stands in those parts that this run has written, and read back.
 
     Raises `LandmixError` where a part is damaged or the disk is full.
     """
@@ -45,7 +47,8 @@ def assemble(plan: Plan, layer: Layer, bundle: Bundle) -> None:
     with _parts(plan, layer) as parts:
         expected: dict[int, int] = {}
         for shard, path in parts:
-            for value, count in read_part(path, layer, shard).items():
+            known = counted[path] if path in counted else read_part(path, layer, shard)
+            for value, count in known.items():
                 expected[value] = expected.get(value, 0) + count
         counts = write_cog(_mosaic(plan, layer, parts, bundle), target, expected)
     if classes:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from landmix.core.window import Window
 
 
-def write_parts(plan: Plan, shard: Window, arrays: list[NDArray[np.generic]]) -> None:
-    """Write the outputs of a shard, (bands, H, W) for each layer of the plan.
+def write_parts(plan: Plan, shard: Window, arrays: list[NDArray[np.generic]]) -> dict[Path, dict[int, int]]:
+    """Write the outputs of a shard, (bands, H, W) for each layer of the plan. Returns what `read_part` would.
 
     Raises `LandmixError` where the disk is full; no part is then left that was not whole.
     """
@@ -35,6 +35,7 @@ def write_parts(plan: Plan, shard: Window, arrays: list[NDArray[np.generic]]) ->
             except (RasterioError, SystemError) as error:
                 msg = f"cannot write {plan.work}: {reason(plan.work, error)}"
                 raise LandmixError(msg) from error
+    return {plan.part(layer, shard): _counts(array[0]) for layer, array in zip(plan.layers, arrays, strict=True)}
 
 
 def write_part(path: Path, array: NDArray[np.generic]) -> None:
@@ -79,10 +80,21 @@ def read_part(path: Path, layer: Layer, shard: Window) -> dict[int, int]:
         path.unlink(missing_ok=True)
         msg = f"the part {path} was not as it was written and is removed: run the command that wrote it again"
         raise LandmixError(msg)
-    if first.dtype.kind == "f":
+    return _counts(first)
+
+
+def _counts(values: NDArray[np.generic]) -> dict[int, int]:
+    """How often each value of (H, W) occurs; none for fractions."""
+    if values.dtype.kind == "f":
         return {}
-    counts = np.bincount(first.ravel())
+    counts = np.zeros(2 ** (8 * values.itemsize), np.int64)
+    for start in range(0, len(values), _ROWS):
+        counts += np.bincount(values[start : start + _ROWS].ravel(), minlength=len(counts))
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+
+
+_ROWS = 32
+"""Counted at a time: numpy makes 8 bytes of each value, which should stay in the cache."""
 
 
 _CHECKSUM = "LANDMIX_CRC32"

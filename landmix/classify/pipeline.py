@@ -1,8 +1,8 @@
 """Read, compute, write: workers turn shards into part files.
 
 On a CPU everything is CPU work, so one worker a core that does all of it beats a pipeline of specialists. A worker
-takes a row of tiles, goes along it with its own handle, and hands the last pixels that it read down to whoever takes
-the row below: so each block inside a shard is decoded once, whatever the number of workers.
+takes a row of tiles, goes along it with its own handle, and hands the last pixels that it read on to the right and down
+to whoever takes the row below: so each block is decoded once, whatever the number of workers and shards.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from landmix.errors import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -54,14 +55,17 @@ class _Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """A row of tiles of a shard: what a worker takes at a time."""
+    """A row of tiles of a shard, or a piece of one: what a worker takes at a time."""
 
     shard: _Shard
     tiles: list[Tile]
-    above: list[Future[Pixels]] | None
-    """The last pixels of the row above, tile by tile."""
-    below: list[Future[Pixels]] = field(default_factory=list)
-    """Where to put one's own."""
+    above: list[Future[Pixels] | None]
+    """The last pixels of the row above, tile by tile, where that is classified in this run."""
+    left: Future[Pixels] | None
+    """The last pixels of the tile on the left of the first."""
+    below: list[Future[Pixels]]
+    """Where to put one's own for the row below."""
+    right: Future[Pixels] | None
 
 
 class Workers:
@@ -78,8 +82,9 @@ class Workers:
         self._handles = contextlib.ExitStack()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
-        self._handed: dict[tuple[int, int, int], list[Future[Pixels]]] = {}
-        """Last pixels of rows that were begun: by the row below them, and the columns from and to."""
+        self._edges: dict[tuple[str, int, int, int], Future[Pixels]] = {}
+        """Last pixels of tiles that were begun, on the sides where nobody has asked for them yet."""
+        self._counts: dict[Path, dict[int, int]] = {}
         self._done = 0
         """Pixels that were computed and not yet told of."""
 
@@ -91,12 +96,12 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._handles.close()
 
-    def run(self, shards: Sequence[Window], advance: Callable[[int], None]) -> None:
-        """Write the parts of `shards`; `advance` hears of computed pixels.
+    def run(self, shards: Sequence[Window], advance: Callable[[int], None]) -> dict[Path, dict[int, int]]:
+        """Write the parts of `shards`; `advance` hears of computed pixels. Returns how often each part has each value.
 
         Raises `LandmixError` where a file cannot be read or written, `Stopped` when it was told to stop.
         """
-        rows = (row for shard in shards for row in self._rows(shard))
+        rows = (row for number, shard in enumerate(shards, start=1) for row in self._rows(shard, number == len(shards)))
         waiting: set[Future[None]] = set()
         more = True
         while more or waiting:
@@ -116,46 +121,69 @@ class Workers:
                 raise _cause([future for future in wait(waiting).done | done if future.done()])
             for future in done:
                 future.result()
+        return self._counts
 
-    def _rows(self, window: Window) -> Iterator[_Row]:
-        """The rows of a shard, from above; each knows where the one above leaves its last pixels."""
+    def _rows(self, window: Window, last: bool) -> Iterator[_Row]:  # noqa: FBT001
+        """The rows of a shard, from above; each knows where its neighbours leave their last pixels."""
         rows = list(self._plan.cut.tiles.rows(window))
-        shard = _Shard(window, self._plan.layers, len(rows))
-        for tiles in rows:
-            below: list[Future[Pixels]] = [Future() for _ in tiles] if self._plan.cut.margin else []
-            first, last = tiles[0].write, tiles[-1].write
-            above = self._handed.pop((first.row, first.col, last.col_end), None)
-            yield _Row(shard=shard, tiles=tiles, above=above, below=below)
-            if below:
-                self._handed[first.row_end, first.col, last.col_end] = below
+        # in the end nobody should wait for one long row
+        whole = len(rows) - self._count if last and self._count > 1 else len(rows)
+        pieces = [[row] if number < whole else _split(row, self._count) for number, row in enumerate(rows)]
+        shard = _Shard(window, self._plan.layers, sum(map(len, pieces)))
+        for row in pieces:
+            for number, tiles in enumerate(row, start=1):
+                yield self._row(shard, tiles, end=number == len(row))
+
+    def _row(self, shard: _Shard, tiles: list[Tile], *, end: bool) -> _Row:
+        windows = [tile.write for tile in tiles]
+        above = [self._edges.pop(("below", w.row, w.col, w.col_end), None) for w in windows]
+        left = self._edges.pop(("right", windows[0].col, windows[0].row, windows[0].row_end), None)
+        below: list[Future[Pixels]] = []
+        right: Future[Pixels] | None = None
+        if self._plan.cut.margin:
+            below = [self._edges.setdefault(("below", w.row_end, w.col, w.col_end), Future()) for w in windows]
+            if end:  # other pieces of a row are classified at the same time
+                key = ("right", windows[-1].col_end, windows[-1].row, windows[-1].row_end)
+                right = self._edges.setdefault(key, Future())
+        return _Row(shard=shard, tiles=tiles, above=above, left=left, below=below, right=right)
 
     def _classify(self, row: _Row) -> None:
         try:
+            left = self._handed(row.left)
             for number, tile in enumerate(row.tiles):
-                self._tile(row, number, tile)
+                left = self._tile(row, number, tile, left)
+            if row.right and left:
+                row.right.set_result(left)
         except BaseException as error:
             self._failed.set()
-            for future in row.below:
+            for future in (*row.below, *([row.right] if row.right else [])):
                 if not future.done():
                     future.set_exception(error)
             raise
         if row.shard.row_done():
             with self._stages.timed("write"):
                 self._plan.check_unchanged()
-                write_parts(self._plan, row.shard.window, row.shard.arrays)
+                counts = write_parts(self._plan, row.shard.window, row.shard.arrays)
+            with self._lock:
+                self._counts |= counts
 
-    def _tile(self, row: _Row, number: int, tile: Tile) -> None:
+    def _handed(self, edge: Future[Pixels] | None) -> Pixels | None:
+        if edge is None:
+            return None
+        with self._stages.timed("wait"):
+            return edge.result()
+
+    def _tile(self, row: _Row, number: int, tile: Tile, left: Pixels | None) -> Pixels | None:
+        """Classify a tile; returns its last columns, for the tile on its right."""
         if self._stop.is_set() or self._failed.is_set():
             raise Stopped
-        above = None
-        if row.above:
-            with self._stages.timed("wait"):
-                above = row.above[number].result()
+        above = self._handed(row.above[number])
         with self._stages.timed("read"):
-            stored, inside = self._read(tile, above)
-        if row.below:
-            kept = slice(inside.shape[0] - 2 * self._plan.cut.margin, None)
-            row.below[number].set_result((stored[:, kept].copy(), inside[kept].copy()))
+            stored, inside = self._read(tile, above, left)
+        right = None
+        if kept := 2 * self._plan.cut.margin:
+            row.below[number].set_result((stored[:, -kept:].copy(), inside[-kept:].copy()))
+            right = stored[:, :, -kept:].copy(), inside[:, -kept:].copy()
         with self._stages.timed("compute"):
             prediction = self._predictor(stored, inside)
             place = tile.write.relative_to(row.shard.window).slices
@@ -163,16 +191,26 @@ class Workers:
                 array[:, *place] = _render(layer, prediction, self._legend)
         with self._lock:
             self._done += tile.write.size
+        return right
 
-    def _read(self, tile: Tile, above: Pixels | None) -> Pixels:
-        """A tile with its margin; `above` are its first rows, if they were read before."""
+    def _read(self, tile: Tile, above: Pixels | None, left: Pixels | None) -> Pixels:
+        """A tile with its margin; `above` are its first rows, `left` its first columns, if they were read before."""
         window = tile.read
-        if above is None:
-            return self._reader().read(window)
-        known = above[1].shape[0]
-        rest = Window(row=window.row + known, col=window.col, height=window.height - known, width=window.width)
-        stored, inside = self._reader().read(rest)
-        return np.concatenate([above[0], stored], axis=1), np.concatenate([above[1], inside])
+        down, across = above[1].shape[0] if above else 0, left[1].shape[1] if left else 0
+        new = Window(
+            row=window.row + down, col=window.col + across, height=window.height - down, width=window.width - across
+        )
+        read = self._reader().read(new)
+        if not (down or across):
+            return read
+        stored, inside = (np.empty((*part.shape[:-2], window.height, window.width), part.dtype) for part in read)
+        for number, whole in enumerate((stored, inside)):
+            whole[..., down:, across:] = read[number]
+            if above:
+                whole[..., :down, :] = above[number]
+            if left:
+                whole[..., :, :across] = left[number]
+        return stored, inside
 
     def _reader(self) -> SceneReader:
         """This thread's own handle: GDAL's datasets are not to be shared."""
@@ -182,6 +220,12 @@ class Workers:
                 reader = self._handles.enter_context(self._plan.scene.open())
             self._local.reader = reader
         return reader
+
+
+def _split(tiles: list[Tile], count: int) -> list[list[Tile]]:
+    """At most `count` pieces of about equal length."""
+    length = -(-len(tiles) // count)
+    return [tiles[start : start + length] for start in range(0, len(tiles), length)]
 
 
 def _cause(futures: Sequence[Future[None]]) -> BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ from landmix.geo.opening import limit_cache, open_raster
 from landmix.geo.writing import read_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from landmix.classify.loaded import Loaded
     from landmix.classify.plan import Layer, Plan
@@ -62,16 +64,19 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
     limit_cache(cache_for(plan.scene, model.threads))
     with _locked(plan, work):
         missing = _missing_layers(plan, overwrite=work.overwrite)
+        counted: dict[Path, dict[int, int]] = {}
         if missing and not work.only_finish:
-            _write_shards(plan, model, work, progress)
+            counted = _write_shards(plan, model, work, progress)
         if work.shards is not None:
             return "parts" if missing else "kept"
-        _finish(plan, model, work, missing)
+        _finish(plan, model, work, missing, counted)
         _remove_parts(plan, alone=not held(plan.work, work.lock))
     return "done" if missing else "kept"
 
 
-def _finish(plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer]) -> None:
+def _finish(
+    plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer], counted: Mapping[Path, dict[int, int]]
+) -> None:
     """Make the `missing` rasters of their parts, and the map's style where a killed run left it out."""
     absent = [shard for shard in plan.shards if not _has_parts(plan, shard)] if missing else []
     if absent:
@@ -85,31 +90,36 @@ def _finish(plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer]) -> 
         for layer in missing:
             if work.stop.is_set():
                 raise Stopped
-            assemble(plan, layer, model.bundle)
+            assemble(plan, layer, model.bundle, counted)
         if "classes" not in [layer.name for layer in missing] and not styled(plan):
             style(plan, model.bundle, read_back(plan.target))
 
 
-def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> None:
+def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> dict[Path, dict[int, int]]:
+    """Write the parts that are not there yet; returns what `Workers.run` does."""
     shards = plan.shards if work.shards is None else work.shards
     left = [shard for shard in shards if not _has_parts(plan, shard)]
     total = sum(shard.size for shard in shards) / 1e6
     done = total - sum(shard.size for shard in left) / 1e6
-
-    def advance(pixels: int) -> None:
-        nonlocal done
-        done += pixels / 1e6
-        progress.step(f"classify {plan.scene.name}", done, total, "Mpx")
-
     if not left:
-        return
+        return {}
     claim(plan, work.lock, overwrite=work.overwrite)
-    advance(0)
-    if warning := strangeness(plan.scene, model.bundle):
-        progress.warn(warning)
-    predictor = model.predictor(plan)
-    with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
-        workers.run(left, advance)
+    with ThreadPoolExecutor(1) as aside:
+        looking: Future[str | None] | None = aside.submit(strangeness, plan.scene, model.bundle)
+
+        def advance(pixels: int) -> None:
+            nonlocal done, looking
+            done += pixels / 1e6
+            progress.step(f"classify {plan.scene.name}", done, total, "Mpx")
+            if looking and (looking.done() or done >= total):
+                if warning := looking.result():
+                    progress.warn(warning)
+                looking = None
+
+        advance(0)
+        predictor = model.predictor(plan)
+        with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
+            return workers.run(left, advance)
 
 
 def _has_parts(plan: Plan, shard: Window) -> bool:

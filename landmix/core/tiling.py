@@ -29,7 +29,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiling:
-    """A cut into rectangles of `core` rows from the top left; the last of a row or column may be smaller."""
+    """A cut into rectangles of `core` rows, from the raster's corner; at an area's edges they may be smaller."""
 
     core: int
     """Rows of the owned rectangles, at least 1."""
@@ -58,19 +58,16 @@ class Tiling:
 
     def rows(self, area: Window) -> Iterator[list[Tile]]:
         """The same tiles, a list for each row of them."""
-        for top, bottom in self._cuts(area.height, self.core):
+        for top, bottom in self._cuts(area.row, area.height, self.core):
             yield [
                 Tile(
-                    write=Window(row=area.row + top, col=area.col + left, height=bottom - top, width=right - left),
+                    write=Window(row=top, col=left, height=bottom - top, width=right - left),
                     margin=self.margin,
                 )
-                for left, right in self._cuts(area.width, self.width or self.core)
+                for left, right in self._cuts(area.col, area.width, self.width or self.core)
             ]
 
-    def count(self, area: Window) -> int:
-        """How many tiles `tiles(area)` yields."""
-        return -(-area.height // self.core) * -(-area.width // (self.width or self.core))
-
-    def _cuts(self, length: int, core: int) -> Iterator[tuple[int, int]]:
-        lines = [0, *(line - self.early for line in range(core, length, core)), length]
-        return pairwise(lines)
+    def _cuts(self, start: int, length: int, core: int) -> Iterator[tuple[int, int]]:
+        first = (start + self.early) // core + 1  # the first line after the start
+        lines = range(first * core - self.early, start + length - self.early, core)
+        return pairwise([start, *lines, start + length])

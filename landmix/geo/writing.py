@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -20,6 +21,8 @@ from landmix.geo.sidecars import remove_sidecars
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from landmix.core.legend import Legend
     from landmix.core.window import Window
@@ -53,16 +56,28 @@ def read_back(path: Path) -> dict[int, int]:
     """
     with rasterio.open(path, driver="GTiff", sharing=False) as dataset:
         highest = 0 if np.dtype(dataset.dtypes[0]).kind == "f" else np.iinfo(dataset.dtypes[0]).max + 1
-        counts = np.zeros(highest, np.int64)
-        for _, window in dataset.block_windows(1):
-            values = dataset.read(window=window)
-            if highest:
-                counts += np.bincount(values[0].ravel(), minlength=highest)
-        for level in range(len(dataset.overviews(1))):
-            with rasterio.open(path, driver="GTiff", sharing=False, overview_level=level) as overview:
-                for _, window in overview.block_windows(1):
-                    overview.read(window=window)
+        overviews = range(len(dataset.overviews(1)))
+    with ThreadPoolExecutor(2) as pool:
+        read = [pool.submit(_read_blocks, path, None, first, highest) for first in (0, 1)]
+        more = [pool.submit(_read_blocks, path, level, first, 0) for level in overviews for first in (0, 1)]
+        counts = read[0].result() + read[1].result()
+        for done in more:
+            done.result()
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+
+
+def _read_blocks(path: Path, level: int | None, first: int, highest: int) -> NDArray[np.int64]:
+    """Read every second block of a raster or an overview of it; counts of values below `highest` in the first band."""
+    counts = np.zeros(highest, np.int64)
+    which = {} if level is None else {"overview_level": level}
+    # closed in the thread that opened it, however the other ends
+    with contextlib.closing(rasterio.open(path, driver="GTiff", sharing=False, **which)) as dataset:
+        for number, (_, window) in enumerate(dataset.block_windows(1)):
+            if number % 2 == first:
+                values = dataset.read(window=window)
+                if highest:
+                    counts += np.bincount(values[0].ravel(), minlength=highest)
+    return counts
 
 
 def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None = None) -> dict[int, int]:
