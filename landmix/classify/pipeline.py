@@ -200,17 +200,21 @@ class Workers:
         new = Window(
             row=window.row + down, col=window.col + across, height=window.height - down, width=window.width - across
         )
-        read = self._reader().read(new)
-        if not (down or across):
-            return read
-        stored, inside = (np.empty((*part.shape[:-2], window.height, window.width), part.dtype) for part in read)
-        for number, whole in enumerate((stored, inside)):
-            whole[..., down:, across:] = read[number]
+        stored, inside = pixels = self._buffer(window)
+        self._reader().read(new, (stored[:, down:, across:], inside[down:, across:]))
+        for number, whole in enumerate(pixels):
             if above:
                 whole[..., :down, :] = above[number]
             if left:
                 whole[..., :, :across] = left[number]
         return stored, inside
+
+    def _buffer(self, window: Window) -> Pixels:
+        """This thread's memory for a window, the same for windows of a size: fresh memory costs page faults."""
+        pixels: Pixels | None = getattr(self._local, "pixels", None)
+        if pixels is None or pixels[1].shape != (window.height, window.width):
+            self._local.pixels = pixels = self._reader().empty(window)
+        return pixels
 
     def _reader(self) -> SceneReader:
         """This thread's own handle: GDAL's datasets are not to be shared."""

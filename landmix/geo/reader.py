@@ -45,32 +45,36 @@ class SceneReader:
         self._warped: dict[tuple[int, Resampling, float | None], WarpedVRT] = {}
         self._paths = [raster.path for raster in scene.rasters]
 
-    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    def empty(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Arrays for the pixels of a window, (C, H, W) and (H, W), with anything in them."""
+        shape = window.height, window.width
+        return np.empty((len(self.scene.bands), *shape), self._dtype), np.empty(shape, np.bool_)
+
+    def read(
+        self, window: Window, into: tuple[NDArray[np.generic], NDArray[np.bool_]] | None = None
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Values (C, H, W) as `scene.scaling` expects them, and whether a pixel is in the scene and clear (H, W).
 
         The window may reach outside the scene; values there are 0. Bands that are resampled or computed are NaN where
         they are invalid; nodata values of the others are judged by `validity`, so that a caller can first choose its
-        bands. Raises `LandmixError` where a file is damaged.
+        bands. `into`: arrays to put them in, like those of `empty`. Raises `LandmixError` where a file is damaged.
         """
         scene = self.scene
-        values = np.zeros((len(scene.bands), window.height, window.width), self._dtype)
-        inside = np.zeros((window.height, window.width), np.bool_)
+        values, inside = into or self.empty(window)
         part = window.intersect(scene.grid.window)
+        if part != window:
+            values[...], inside[...] = 0, False
         if part is None:
             return values, inside
         rows, cols = part.relative_to(window).slices
-        whole = part == window
         try:
             with remote.settings(self._paths):
-                target = values if whole else np.empty((len(scene.bands), part.height, part.width), self._dtype)
-                mask = self._fill(target, part)
+                mask = self._fill(values[:, rows, cols], part)
                 for layer in scene.quality:
                     mask &= self._quality(layer, part)
         except (RasterioError, SystemError) as error:
             msg = f"cannot read rows {part.row} to {part.row_end} of {scene.where}: the file is damaged ({error})"
             raise LandmixError(msg) from error
-        if not whole:
-            values[:, rows, cols] = target
         inside[rows, cols] = mask
         return values, inside
 
