@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -153,10 +153,10 @@ class Reads:
         self._lock = threading.Lock()
         read = SceneReader.read
 
-        def recorded(reader: SceneReader, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        def recorded(reader: SceneReader, window: Window, *into: Any) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
             with self._lock:
                 self.windows.append(window)
-            return read(reader, window)
+            return read(reader, window, *into)
 
         monkeypatch.setattr(SceneReader, "read", recorded)
 
