@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -105,21 +105,28 @@ def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> 
         return {}
     claim(plan, work.lock, overwrite=work.overwrite)
     with ThreadPoolExecutor(1) as aside:
-        looking: Future[str | None] | None = aside.submit(strangeness, plan.scene, model.bundle)
+        # one small shard takes less time than GDAL needs for another thread
+        looking = aside.submit(strangeness, plan.scene, model.bundle) if len(plan.shards) > 1 else None
+        if looking is None:
+            _warn(strangeness(plan.scene, model.bundle), progress)
 
         def advance(pixels: int) -> None:
             nonlocal done, looking
             done += pixels / 1e6
             progress.step(f"classify {plan.scene.name}", done, total, "Mpx")
             if looking and (looking.done() or done >= total):
-                if warning := looking.result():
-                    progress.warn(warning)
+                _warn(looking.result(), progress)
                 looking = None
 
         advance(0)
         predictor = model.predictor(plan)
         with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
             return workers.run(left, advance)
+
+
+def _warn(warning: str | None, progress: Progress) -> None:
+    if warning:
+        progress.warn(warning)
 
 
 def _has_parts(plan: Plan, shard: Window) -> bool:

@@ -22,6 +22,7 @@ PATH_KEYS = frozenset(
         "path",
         "out",
         "out_dir",
+        "profile",
         "quicklook",
         "scene",
         "scene.product",
@@ -46,7 +47,7 @@ def _quoted(argument: str) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key.lstrip("+") not in PATH_KEYS | NAME_KEYS or not value or value[0] in "[{'\"":
         return argument
-    if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook"}:
+    if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook", "profile"}:
         return argument  # no name after all
     if key == "scene" and not any(mark in value for mark in "/\\."):
         return argument  # the group scene=default, not the file of another verb

@@ -56,27 +56,34 @@ def read_back(path: Path) -> dict[int, int]:
     """
     with rasterio.open(path, driver="GTiff", sharing=False) as dataset:
         highest = 0 if np.dtype(dataset.dtypes[0]).kind == "f" else np.iinfo(dataset.dtypes[0]).max + 1
-        overviews = range(len(dataset.overviews(1)))
+        halves = 2 if dataset.width * dataset.height > _LARGE else 1
+        levels = (None, *range(len(dataset.overviews(1))))
+    parts = [(level, slice(first, None, halves)) for level in levels for first in range(halves)]
+
+    def read(part: tuple[int | None, slice]) -> NDArray[np.int64]:
+        return _read_blocks(path, *part, highest)
+
     with ThreadPoolExecutor(2) as pool:
-        read = [pool.submit(_read_blocks, path, None, first, highest) for first in (0, 1)]
-        more = [pool.submit(_read_blocks, path, level, first, 0) for level in overviews for first in (0, 1)]
-        counts = read[0].result() + read[1].result()
-        for done in more:
-            done.result()
+        # GDAL needs some milliseconds in each new thread
+        found = list(pool.map(read, parts) if halves > 1 else map(read, parts))
+    counts = sum(found[:halves], np.zeros(highest, np.int64))
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
 
 
-def _read_blocks(path: Path, level: int | None, first: int, highest: int) -> NDArray[np.int64]:
-    """Read every second block of a raster or an overview of it; counts of values below `highest` in the first band."""
+_LARGE = 2**23
+"""Pixels of a raster from which on a second thread pays."""
+
+
+def _read_blocks(path: Path, level: int | None, which: slice, highest: int) -> NDArray[np.int64]:
+    """Read some blocks of a raster or of an overview of it; counts of values below `highest` in the first band."""
     counts = np.zeros(highest, np.int64)
-    which = {} if level is None else {"overview_level": level}
+    overview = {} if level is None else {"overview_level": level}
     # closed in the thread that opened it, however the other ends
-    with contextlib.closing(rasterio.open(path, driver="GTiff", sharing=False, **which)) as dataset:
-        for number, (_, window) in enumerate(dataset.block_windows(1)):
-            if number % 2 == first:
-                values = dataset.read(window=window)
-                if highest:
-                    counts += np.bincount(values[0].ravel(), minlength=highest)
+    with contextlib.closing(rasterio.open(path, driver="GTiff", sharing=False, **overview)) as dataset:
+        for _, window in list(dataset.block_windows(1))[which]:
+            values = dataset.read(window=window)
+            if highest and level is None:
+                counts += np.bincount(values[0].ravel(), minlength=highest)
     return counts
 
 

@@ -213,6 +213,7 @@ class PredictTask:
     shard: str | None = None
     finish: bool = False
     benchmark: bool = False
+    stac: bool = False
     overwrite: bool = False
     progress: Literal["auto", "rich", "json", "off"] = "auto"
 
@@ -251,6 +252,59 @@ class InspectSettings:
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     format: Literal["table", "json"] = "table"
     quicklook: str | None = None
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """`landmix export`."""
+
+    model: str
+    format: Literal["onnx", "safetensors", "stac", "card"]
+    out: str
+    client: Literal["generic", "deepness"] = "generic"
+    """Who feeds an ONNX graph: physical values, or pixels divided by 255 as the QGIS plugin Deepness does."""
+    tile: int = 256
+    """Rows and columns that an ONNX graph takes."""
+    resolution: float | None = None
+    """Pixel size in metres that an ONNX client is told; None: that of the training scenes."""
+    overwrite: bool = False
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.tile <= 4096:  # noqa: PLR2004
+            msg = f"tile must lie between 16 and 4096 pixels, not {self.tile}"
+            raise ValueError(msg)
+        if self.resolution is not None and not 0 < self.resolution < float("inf"):
+            msg = f"resolution must be a pixel size in metres, not {self.resolution}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewSettings:
+    """`landmix view`."""
+
+    map: str
+    scene: str | list[str] | None = None
+    port: int = 0
+    """0: any that is free."""
+    open: bool = True
+    """Open the browser."""
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:  # noqa: PLR2004
+            msg = f"port must lie between 0 and 65535, not {self.port}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QgisSettings:
+    """`landmix qgis`."""
+
+    profile: str | None = None
+    """Folder of a QGIS profile; None: the one that QGIS uses by default."""
+    overwrite: bool = False
     progress: Literal["auto", "rich", "json", "off"] = "auto"
 
 

@@ -1,0 +1,1 @@
+"""The Processing script for QGIS, and what installs it."""
