@@ -15,6 +15,7 @@ import yaml
 from landmix.accuracy.confusion import Confusion
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
+from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
@@ -25,6 +26,7 @@ from landmix.version import __version__
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from landmix.geo.scene import Scene
     from landmix.tasks.settings import TrainSettings
     from landmix.training.fit import Fitted
     from landmix.training.prepare import Prepared
@@ -122,6 +124,7 @@ class Results:
         return {
             "scenes": [{"name": _last(path), "sha256": content_hash(path)} for path in training.files],
             "labels": [{"name": _last(path), "sha256": content_hash(path)} for path in training.labelled.files],
+            "grids": [_ground(scene) for scene in training.scenes],
             "bands_left_out": list(self.left_out),
             "seed": self.settings.seed,
             "epochs": len(self.fitted.history),
@@ -249,3 +252,16 @@ def _first(values: list[float | None]) -> float | None:
 def _last(path: str) -> str:
     """A file's name without its folders, on any system."""
     return shown(path).replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _ground(scene: Scene) -> dict[str, Any]:
+    """Where a scene lies, for catalogues and cards; its CRS as text, `pixel_m` height and width or null."""
+    grid = scene.grid
+    return {
+        "name": scene.name,
+        "crs": grid.crs.to_string() if grid.crs else None,
+        "transform": list(grid.transform)[:6] if grid.georeferenced else None,
+        "height": grid.height,
+        "width": grid.width,
+        "pixel_m": pixel_size(grid),
+    }

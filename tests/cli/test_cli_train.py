@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 import torch
 import yaml
@@ -38,6 +39,8 @@ from commands import (
     write_scene,
 )
 from rasterio.transform import Affine
+
+import landmix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +150,15 @@ def test_model_is_plain_data_that_says_where_it_comes_from() -> None:
     for word in ("scene.tif", "labels.gpkg", *NAMES, *BANDS, "842", "sha256"):
         assert word in text, word
     assert str(world().folder) not in text
+
+
+def test_model_says_where_it_was_trained() -> None:
+    (grid,) = landmix.load(world().model).bundle.training["grids"]
+    with rasterio.open(world().scene) as scene:
+        assert grid["transform"] == list(scene.transform)[:6]
+        assert (grid["height"], grid["width"]) == scene.shape
+        assert grid["crs"] == scene.crs.to_string()
+    assert tuple(grid["pixel_m"]) == (10.0, 10.0)
 
 
 def test_last_checkpoint_is_plain_data_too() -> None:
