@@ -70,7 +70,7 @@ def preview(scene: Scene, longest: int = 900) -> tuple[NDArray[np.float32], NDAr
 
     The longer side has at most `longest` pixels. Reads overviews where the files have them: a picture, not data.
     """
-    small = _coarse(scene, -(-max(scene.grid.height, scene.grid.width) // longest))
+    small = coarse(scene, -(-max(scene.grid.height, scene.grid.width) // longest))
     with small.open() as reader:
         values, inside = reader.read(small.grid.window)
     scale, offset = small.scaling.arrays
@@ -80,8 +80,8 @@ def preview(scene: Scene, longest: int = 900) -> tuple[NDArray[np.float32], NDAr
     return physical, inside
 
 
-def _coarse(scene: Scene, step: int) -> Scene:
-    """The scene on a grid of every `step`-th pixel."""
+def coarse(scene: Scene, step: int) -> Scene:
+    """The scene on a grid of every `step`-th pixel, read through overviews where there are any: for pictures only."""
     if step == 1:
         return scene
     grid = scene.grid

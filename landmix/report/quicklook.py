@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from landmix.core.composite import limits, stretched
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,8 +49,5 @@ def _stretched(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray
     shown = valid & np.isfinite(values).all(0)
     picture = np.empty((*valid.shape, 3), np.float32)
     picture[:] = _INVALID
-    for channel, band in enumerate(values):
-        if shown.any():
-            low, high = np.percentile(band[shown], [2, 98])
-            picture[shown, channel] = np.clip((band[shown] - low) / max(high - low, 1e-12), 0, 1)
+    picture[shown] = np.moveaxis(stretched(values, limits(values, shown)), 0, -1)[shown]
     return picture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
 from landmix.core.bands import BandSet
-from landmix.core.indices import common_band
+from landmix.core.composite import composites
 from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote, local_file, replacing, unwritable
 from landmix.geo.open import open_entry
@@ -86,17 +86,7 @@ def _draw(scene: Scene, facts: dict[str, Any], target: Path) -> None:
         raise UsageError(msg)
     from landmix.report.quicklook import quicklook  # noqa: PLC0415 - matplotlib takes longer than the rest
 
-    role = scene.bands[0].role
-    red, green, blue, nir = (
-        common_band(names, scene.bands, role) for names in (("red",), ("green",), ("blue",), ("nir", "nir08"))
-    )
-    if red and green and blue:
-        wanted = {"True colour": [red, green, blue]}
-        if nir:
-            wanted["False colour: near infrared, red, green"] = [nir, red, green]
-    else:
-        first = [scene.bands[i % len(scene.bands)] for i in range(3)]
-        wanted = {f"Bands {', '.join(dict.fromkeys(band.name for band in first))}": first}
+    wanted = composites(scene.bands)
     needed = list(dict.fromkeys(band.name for bands in wanted.values() for band in bands))
     values, clear = preview(scene.compose(BandSet(tuple(b for b in scene.bands if b.name in needed))))
     place = {name: i for i, name in enumerate(name for name in scene.bands.names if name in needed)}
