@@ -12,7 +12,7 @@ from rasterio.errors import RasterioError
 from landmix.classify.part import read_part, write_part
 from landmix.errors import LandmixError
 from landmix.files import replacing
-from landmix.geo.sidecars import sidecar_paths, write_sidecars
+from landmix.geo.sidecars import sidecar_paths, write_share_style, write_sidecars
 from landmix.geo.writing import Mosaic, open_mosaic, write_cog
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def assemble(plan: Plan, layer: Layer, bundle: Bundle, counted: Mapping[Path, di
     Raises `LandmixError` where a part is damaged or the disk is full.
     """
     target = plan.path(layer)
-    classes = layer.name == "classes"
     with _parts(plan, layer) as parts:
         expected: dict[int, int] = {}
         for shard, path in parts:
@@ -51,19 +50,22 @@ def assemble(plan: Plan, layer: Layer, bundle: Bundle, counted: Mapping[Path, di
             for value, count in known.items():
                 expected[value] = expected.get(value, 0) + count
         counts = write_cog(_mosaic(plan, layer, parts, bundle), target, expected)
-    if classes:
-        style(plan, bundle, counts)
+    style(plan, layer, bundle, counts)
 
 
-def style(plan: Plan, bundle: Bundle, counts: dict[int, int]) -> None:
-    """Write what gives a map's values names and colours; `counts` are pixels by value."""
+def style(plan: Plan, layer: Layer, bundle: Bundle, counts: dict[int, int]) -> None:
+    """Write what gives a raster's values names and colours; `counts` are pixels by value."""
+    if layer.name != "classes":
+        write_share_style(plan.path(layer))
+        return
     named = {value: count for value, count in counts.items() if value != bundle.legend.nodata}
     write_sidecars(plan.target, bundle.legend, named)
 
 
-def styled(plan: Plan) -> bool:
-    """Whether a map has what `style` writes: a run can be killed in between."""
-    return all(sidecar_paths(plan.target)[kind].exists() for kind in ("qml", "aux", "vat"))
+def styled(plan: Plan, layer: Layer) -> bool:
+    """Whether a raster has what `style` writes: a run can be killed in between."""
+    kinds = ("qml", "aux", "vat") if layer.name == "classes" else ("qml",)
+    return all(sidecar_paths(plan.path(layer))[kind].exists() for kind in kinds)
 
 
 @contextlib.contextmanager
@@ -103,5 +105,6 @@ def _mosaic(plan: Plan, layer: Layer, parts: list[tuple[Window, Path]], bundle: 
         bands=layer.bands,
         tags=plan.tags,
         scale=layer.scale,
+        creation=dict(plan.settings.creation),
         legend=bundle.legend if bundle and layer.name == "classes" else None,
     )

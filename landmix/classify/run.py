@@ -77,7 +77,7 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
 def _finish(
     plan: Plan, model: Loaded, work: Work, missing: Sequence[Layer], counted: Mapping[Path, dict[int, int]]
 ) -> None:
-    """Make the `missing` rasters of their parts, and the map's style where a killed run left it out."""
+    """Make the `missing` rasters of their parts, and styles where a killed run left them out."""
     absent = [shard for shard in plan.shards if not _has_parts(plan, shard)] if missing else []
     if absent:
         named = ", ".join(f"row {shard.row} col {shard.col}" for shard in absent[:5])
@@ -91,8 +91,9 @@ def _finish(
             if work.stop.is_set():
                 raise Stopped
             assemble(plan, layer, model.bundle, counted)
-        if "classes" not in [layer.name for layer in missing] and not styled(plan):
-            style(plan, model.bundle, read_back(plan.target))
+        for layer in plan.layers:
+            if not styled(plan, layer):
+                style(plan, layer, model.bundle, read_back(plan.path(layer)) if layer.name == "classes" else {})
 
 
 def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> dict[Path, dict[int, int]]:

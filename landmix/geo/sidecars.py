@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyogrio
 
 from landmix.files import replacing, write_text
 from landmix.geo.pam import pam_path, pam_xml
+from landmix.geo.styles import class_style, share_style
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,23 +39,14 @@ def write_sidecars(raster: Path, legend: Legend, counts: dict[int, int]) -> None
     """Write style, category names and attribute tables; `counts` are pixels by class value."""
     paths = sidecar_paths(raster)
     write_text(paths["aux"], pam_xml(legend, counts))
-    write_text(paths["qml"], _qml(legend))
+    write_text(paths["qml"], class_style(legend))
     _write_vat(paths["vat"], legend, counts)
     write_text(paths["cpg"], "UTF-8\n")
 
 
-def _qml(legend: Legend) -> str:
-    """A QGIS style: paletted, exactly the classes of the legend."""
-    root = ET.Element("qgis", version="3.22", styleCategories="Symbology")
-    pipe = ET.SubElement(root, "pipe")
-    renderer = ET.SubElement(
-        pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
-    )
-    entries = ET.SubElement(renderer, "colorPalette")
-    for c in legend:
-        ET.SubElement(entries, "paletteEntry", value=str(c.value), label=c.name, color=c.color, alpha="255")
-    ET.indent(root)
-    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, "unicode") + "\n"
+def write_share_style(raster: Path) -> None:
+    """Write the style of a raster of shares from 0 to 1: confidence, gap, probabilities."""
+    write_text(sidecar_paths(raster)["qml"], share_style())
 
 
 def _cut(name: str) -> str:

@@ -219,6 +219,7 @@ DEMO = {
     *(f"model/{name}" for name in ("model.ckpt", "last.ckpt", "metrics.json", "report.html", "config.yaml")),
     "model/train.csv",
     *(f"map/scene{end}" for end in (".tif", ".qml", ".tif.aux.xml", ".tif.vat.dbf", "_confidence.tif")),
+    "map/scene_confidence.qml",
     "map/predict.json",
     "accuracy/accuracy.json",
     "accuracy/report.html",
