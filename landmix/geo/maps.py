@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +14,23 @@ from rasterio.windows import Window as RasterioWindow
 from landmix.core.tiling import Tiling
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
+from landmix.geo.legends import make_legend
 from landmix.geo.opening import open_raster
-from landmix.geo.pam import category_names
+from landmix.geo.pam import category_colors, category_names
 from landmix.geo.validity import band_validity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
+    from landmix.core.legend import Legend
+    from landmix.core.window import Window
+
 _TILE = 1024
+
+_CLASSES = 1000
+"""More values than this are measurements, not classes."""
 
 
 class MapReader:
@@ -50,7 +60,7 @@ class MapReader:
         try:
             table = self._dataset.colormap(1)
         except ValueError:
-            return {}
+            return category_colors(Path(self.path))
         return {value: f"#{r:02x}{g:02x}{b:02x}" for value, (r, g, b, _) in table.items()}
 
     def valid(self, values: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -70,13 +80,44 @@ class MapReader:
     def counts(self) -> dict[int, int]:
         """Pixels of the whole map by class value, without nodata."""
         counts: dict[int, int] = {}
+        for _, found in self.counted():
+            for value, number in found.items():
+                counts[value] = counts.get(value, 0) + number
+        return counts
+
+    def counted(self) -> Iterator[tuple[Window, dict[int, int]]]:
+        """Part by part of the map: its pixels by class value, without nodata."""
         for tile in Tiling(core=_TILE).tiles(self.grid.window):
             w = tile.write
             values = self._read(w.row, w.col, w.height, w.width)
             found, times = np.unique(values[self.valid(values)], return_counts=True)
-            for value, number in zip(found.tolist(), times.tolist(), strict=True):
-                counts[value] = counts.get(value, 0) + number
-        return counts
+            yield w, dict(zip(found.tolist(), times.tolist(), strict=True))
+
+    @cached_property
+    def legend(self) -> Legend:
+        """The classes that landmix wrote into the tags; of another map its names and the values that it holds.
+
+        Raises `LandmixError` where there are none, or too many for classes.
+        """
+        said = self._tagged()
+        names = said or self.names
+        values = set(said) or set(names) | set(self.counts)
+        if not 1 <= len(values) <= _CLASSES:
+            msg = f"a class map has 1 to {_CLASSES} classes, but {self.path} holds {len(values)} values besides nodata"
+            raise LandmixError(msg)
+        try:
+            return make_legend([(v, names.get(v, str(v)), self.colors.get(v)) for v in values])
+        except ValueError as error:
+            msg = f"the map {self.path} has no legend that can be used: {error}"
+            raise LandmixError(msg) from error
+
+    def _tagged(self) -> dict[int, str]:
+        """Names by class value as the tags have them; empty where they have none."""
+        try:
+            found = json.loads(self.tags.get("LANDMIX_CLASSES", "{}"))
+            return {int(value): str(name) for value, name in found.items()}
+        except (ValueError, AttributeError):
+            return {}
 
     def values_at(self, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> NDArray[np.integer]:
         """Map values (N,) at pixels (N,), (N,); each part of the map is read once."""

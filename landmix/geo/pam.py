@@ -32,33 +32,57 @@ def pam_path(raster: Path) -> Path:
 
 def category_names(raster: Path) -> dict[int, str]:
     """Class names by raster value, from category names or an attribute table; empty where there are none."""
-    path = pam_path(raster)
-    if not path.is_file() or path.stat().st_size > _LARGEST:
-        return {}
-    try:
-        root = ET.fromstring(path.read_bytes())  # noqa: S314 - expat >= 2.4.1 refuses entity bombs
-    except ET.ParseError:
+    root = _root(raster)
+    if root is None:
         return {}
     texts = [(node.text or "").strip() for node in root.findall("./PAMRasterBand[@band='1']/CategoryNames/Category")]
-    return {value: text for value, text in enumerate(texts) if text} or _table_names(root)
+    return {value: text for value, text in enumerate(texts) if text} or {
+        value: name for value, name in _column(root, "2").items() if name
+    }
 
 
-def _table_names(root: ET.Element) -> dict[int, str]:
-    """Class names from a raster attribute table: the columns with usage 5 (value) and 2 (name)."""
+def category_colors(raster: Path) -> dict[int, str]:
+    """Class colours `#rrggbb` by raster value from an attribute table: the only place for values above 255."""
+    root = _root(raster)
+    if root is None:
+        return {}
+    parts = [_column(root, usage) for usage in ("6", "7", "8")]
+    colors: dict[int, str] = {}
+    for value in parts[0]:
+        try:
+            channels = [int(part[value]) for part in parts]
+        except (KeyError, ValueError):
+            continue
+        if all(0 <= channel <= 255 for channel in channels):  # noqa: PLR2004
+            colors[value] = "#" + "".join(f"{channel:02x}" for channel in channels)
+    return colors
+
+
+def _root(raster: Path) -> ET.Element | None:
+    """The side file of a raster; None where there is none that can be read."""
+    path = pam_path(raster)
+    if not path.is_file() or path.stat().st_size > _LARGEST:
+        return None
+    try:
+        return ET.fromstring(path.read_bytes())  # noqa: S314 - expat >= 2.4.1 refuses entity bombs
+    except ET.ParseError:
+        return None
+
+
+def _column(root: ET.Element, wanted: str) -> dict[int, str]:
+    """The texts of a column of the attribute table, by class value (usage 5); `wanted` is its usage."""
     table = root.find("./PAMRasterBand[@band='1']/GDALRasterAttributeTable")
     if table is None:
         return {}
     usage = {field.findtext("Usage"): int(field.get("index", "-1")) for field in table.findall("FieldDefn")}
-    names: dict[int, str] = {}
+    texts: dict[int, str] = {}
     for row in table.findall("Row"):
         cells = [cell.text or "" for cell in row.findall("F")]
         try:
-            value, name = int(float(cells[usage["5"]])), cells[usage["2"]].strip()
+            texts[int(float(cells[usage["5"]]))] = cells[usage[wanted]].strip()
         except (KeyError, IndexError, ValueError):
             continue
-        if name:
-            names[value] = name
-    return names
+    return texts
 
 
 def pam_xml(legend: Legend, counts: dict[int, int]) -> str:

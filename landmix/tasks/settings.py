@@ -285,7 +285,7 @@ class ViewSettings:
     """`landmix view`."""
 
     map: str
-    scene: str | list[str] | None = None
+    scene: Any = None
     port: int = 0
     """0: any that is free."""
     open: bool = True

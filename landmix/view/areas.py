@@ -1,0 +1,81 @@
+"""How large each class is."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from affine import Affine as Transform
+
+from landmix.errors import LandmixError
+from landmix.geo.ground import pixel_size
+from landmix.geo.maps import MapReader
+
+if TYPE_CHECKING:
+    from landmix.core.legend import Legend
+    from landmix.core.window import Window
+    from landmix.geo.grid import Grid
+
+
+class Areas:
+    """Counts a map's pixels beside everything else, part by part."""
+
+    def __init__(self, path: str, legend: Legend) -> None:
+        self._path = path
+        self._pixels = dict.fromkeys(legend.values, 0)
+        self._m2 = dict.fromkeys(legend.values, 0.0)
+        self._seen, self._total, self._placed = 0, 0, True
+        self._error: str | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._count, name="landmix-areas", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the part that is being counted."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def state(self) -> dict[str, Any]:
+        """`share` of the map that was counted, from 0 to 1; a line a class with `pixels` and `m2` (None if unknown).
+
+        `classified`: how many of the `seen` pixels have a class.
+        """
+        done = self._total and self._seen / self._total
+        return {
+            "share": done,
+            "error": self._error,
+            "seen": self._seen,
+            "classified": sum(self._pixels.values()),
+            "classes": [
+                {"value": value, "pixels": count, "m2": self._m2[value] if self._placed else None}
+                for value, count in self._pixels.items()
+            ],
+        }
+
+    def _count(self) -> None:
+        try:
+            with MapReader(self._path) as reader:
+                self._total = reader.grid.window.size
+                for window, counts in reader.counted():
+                    pixel = _pixel_m2(reader.grid, window)
+                    self._placed = self._placed and pixel is not None
+                    for value in counts.keys() & self._pixels.keys():
+                        self._pixels[value] += counts[value]
+                        self._m2[value] += counts[value] * (pixel or 0.0)
+                    self._seen += window.size
+                    if self._stop.is_set():
+                        return
+        except LandmixError as error:
+            self._error = str(error)
+
+
+def _pixel_m2(grid: Grid, window: Window) -> float | None:
+    """Of a pixel in the middle of a window: in degrees and Web Mercator pixels become smaller towards the poles."""
+    place = grid.transform @ Transform.translation(window.col, window.row)
+    size = pixel_size(replace(grid, transform=place, height=window.height, width=window.width))
+    return None if size is None else size[0] * size[1]
