@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,14 +17,13 @@ from landmix.core.indices import check
 from landmix.core.legend import Legend, LegendClass
 from landmix.core.scaling import DECODINGS, Affine
 from landmix.errors import LandmixError
-from landmix.files import replacing
 from landmix.geo.options import ReadOptions
 from landmix.geo.products.definition import names, parse
+from landmix.model_file import FORMAT, VERSION, read_model, save_tensors
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
-
-FORMAT = "landmix-model"
-VERSION = 1
+from landmix.safetensors_file import write_safetensors
+from landmix.weights import check_weights, hash_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,23 +96,16 @@ def _margin(spec: NetSpec) -> int:
 
 def save(bundle: Bundle, path: Path) -> None:
     """Write a model file, whole or not at all."""
-    content = {"format": FORMAT, "version": VERSION, "bundle": _describe(bundle), "weights": bundle.weights}
-    save_tensors(content, path)
+    save_tensors(_content(bundle), path)
 
 
-def save_tensors(content: dict[str, Any], path: Path) -> None:
-    """Write plain data and tensors, whole or not at all.
-
-    By way of the memory, because torch's own writer has errors of its own for a full disk.
-    """
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+def save_safetensors(bundle: Bundle, path: Path) -> None:
+    """Write it as safetensors, whole or not at all; `load` reads either."""
+    write_safetensors(_content(bundle), path)
 
 
 def load(path: str | Path) -> Bundle:
-    """Read a model file; runs no code from it.
+    """Read a model file of either format; runs no code from it.
 
     Raises `LandmixError` for a file that is no landmix model, is damaged, or comes from a newer landmix.
     """
@@ -123,28 +113,19 @@ def load(path: str | Path) -> Bundle:
     if not path.is_file():
         msg = f"there is no model file {path}"
         raise LandmixError(msg)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch.load raises almost anything on foreign bytes; whatever it was, this is no model.
-        msg = f"{path} is no landmix model: it cannot be read as a checkpoint of plain data"
-        raise LandmixError(msg) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        hint = " (an unfinished training run goes on with resume=true)" if _is_lightning(content) else ""
-        msg = f"{path} is a checkpoint, but no landmix model{hint}"
-        raise LandmixError(msg)
-    if content.get("version") != VERSION:
-        msg = f"{path} was written by a newer landmix (model format {content.get('version')!r}): update landmix"
-        raise LandmixError(msg)
+    content = read_model(path)
     try:
         return _parse(content["bundle"], content["weights"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except RecursionError as error:
+        msg = f"the model {path} is damaged: its data are nested too deeply"
+        raise LandmixError(msg) from error
+    except (LandmixError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         msg = f"the model {path} is damaged: {error}"
         raise LandmixError(msg) from error
 
 
-def _is_lightning(content: Any) -> bool:
-    return isinstance(content, dict) and "pytorch-lightning_version" in content
+def _content(bundle: Bundle) -> dict[str, Any]:
+    return {"format": FORMAT, "version": VERSION, "bundle": _describe(bundle), "weights": bundle.weights}
 
 
 def _describe(bundle: Bundle) -> dict[str, Any]:
@@ -161,7 +142,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "scene": bundle.scene,
         "training": bundle.training,
         "accuracy": bundle.accuracy,
-        "weights": _hash(bundle.weights),
+        "weights": hash_weights(bundle.weights),
     }
 
 
@@ -169,8 +150,8 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
     net = dict(data["net"])
     encoder = EncoderSpec(widths=tuple(net.pop("encoder")["widths"]))
     spec = NetSpec(encoder=encoder, head=HeadSpec(**net.pop("head")), **net)
-    _check_weights(spec, weights)
-    if _hash(weights) != data["weights"]:
+    check_weights(spec, weights)
+    if hash_weights(weights) != data["weights"]:
         msg = "its weights are not those that were saved"
         raise ValueError(msg)
     return Bundle(
@@ -184,8 +165,8 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
         scene=_scene(data["scene"]),
-        training=dict(data["training"]),
-        accuracy=dict(data["accuracy"]),
+        training=dict(_plain(data["training"])),
+        accuracy=dict(_plain(data["accuracy"])),
     )
 
 
@@ -193,14 +174,37 @@ def _band(data: dict[str, Any]) -> Band:
     """A band, with its formula checked before anything is computed by it."""
     formula = data.get("formula")
     if formula is None:
-        return Band(**data)
+        return _checked(Band(**data))
     if any(band.get("formula") is not None for _, band in formula["inputs"]):
         msg = "a formula is computed from bands that are read"
         raise ValueError(msg)
-    inputs = tuple((str(letter), Band(**band)) for letter, band in formula["inputs"])
+    inputs = tuple((str(letter), _checked(Band(**band))) for letter, band in formula["inputs"])
     parsed = Formula(expression=str(formula["expression"]), inputs=inputs)
     check(parsed)
-    return Band(**{**data, "formula": parsed})
+    return _checked(Band(**{**data, "formula": parsed}))
+
+
+def _checked(band: Band) -> Band:
+    """A band whose words are text and whose numbers are numbers."""
+    words, numbers = (band.common, band.unit, band.sensor, band.role), (band.wavelength, band.width, band.number)
+    if not all(isinstance(word, str | None) for word in words) or not all(
+        isinstance(number, float | int | None) for number in numbers
+    ):
+        msg = f"its band {band.name!r} is described by something else than text and numbers"
+        raise ValueError(msg)
+    return band
+
+
+def _plain(data: Any) -> Any:
+    """What JSON can hold, which records of training and accuracy must be."""
+    if isinstance(data, dict) and all(isinstance(key, str) for key in data):
+        return {key: _plain(part) for key, part in data.items()}
+    if isinstance(data, list | tuple):
+        return [_plain(part) for part in data]
+    if isinstance(data, str | int | float | None):
+        return data
+    msg = f"its record holds something of the type {type(data).__name__}, which is no plain data"
+    raise ValueError(msg)
 
 
 def _scene(data: dict[str, Any]) -> dict[str, Any]:
@@ -224,41 +228,3 @@ def _steps(data: list[Any]) -> tuple[str | None, ...]:
 
 def _affine(data: dict[str, Any]) -> Affine:
     return Affine(scale=tuple(map(float, data["scale"])), offset=tuple(map(float, data["offset"])))
-
-
-def _check_weights(spec: NetSpec, weights: dict[str, Tensor]) -> None:
-    """Names, shapes, layout and finiteness, before any of it is used.
-
-    A file may claim tensors that are larger than its bytes (stride 0) or unchecked sparse ones.
-    """
-    with torch.device("meta"):
-        expected = Network(spec).state_dict()
-    if set(weights) != set(expected):
-        msg = "its weights are not those of its network"
-        raise ValueError(msg)
-    for name, tensor in weights.items():
-        plain = (
-            isinstance(tensor, torch.Tensor)
-            and tensor.layout == torch.strided
-            and tensor.device.type == "cpu"
-            and not tensor.is_quantized
-        )
-        if not plain or tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
-            msg = f"its weight {name} has not the shape of its network"
-            raise ValueError(msg)
-        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
-            msg = f"its weight {name} claims more numbers than the file holds"
-            raise ValueError(msg)
-        if not torch.isfinite(tensor).all():
-            msg = f"its weight {name} is not finite"
-            raise ValueError(msg)
-
-
-def _hash(weights: dict[str, Tensor]) -> str:
-    """sha256 over names, shapes and bytes, in order of names."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        array = np.ascontiguousarray(weights[name].detach().numpy())
-        digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

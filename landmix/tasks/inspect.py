@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
 from landmix.core.bands import BandSet
 from landmix.core.composite import composites
-from landmix.errors import LandmixError, UsageError
+from landmix.errors import UsageError
 from landmix.files import is_remote, local_file, replacing, unwritable
 from landmix.geo.open import open_entry
 from landmix.geo.paths import scene_entries
 from landmix.geo.survey import preview, survey
+from landmix.model_file import is_model
+from landmix.tasks.columns import as_json
+from landmix.tasks.model_facts import model_facts
+from landmix.tasks.model_text import model_text
 from landmix.tasks.scenes import scene_facts, scene_text
-from landmix.tasks.tables import accuracy_table
 
 if TYPE_CHECKING:
-    from landmix.bundle import Bundle
-    from landmix.core.bands import Band
+    from collections.abc import Callable
+
     from landmix.geo.scene import Scene
     from landmix.progress import Progress
     from landmix.tasks.settings import InspectSettings
@@ -35,12 +37,12 @@ def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
         msg = f"path must name one model or scene, not {len(found)}"
         raise UsageError(msg)
     files = found[0].files
-    if len(files) == 1 and not is_remote(files[0]) and not found[0].item and _is_model(files[0]):
+    if len(files) == 1 and not is_remote(files[0]) and not found[0].item and is_model(Path(files[0])):
         if settings.quicklook is not None:
             msg = f"quicklook draws scenes, but {files[0]} is a model"
             raise UsageError(msg)
-        bundle = bundles.load(files[0])
-        facts, text = _model_facts(bundle), _model_text(bundle)
+        facts = model_facts(bundles.load(files[0]), Path(files[0]))
+        text = model_text(facts, _painter(settings))
     else:
         scene = open_entry(found[0], settings.scene)
         facts = scene_facts(
@@ -50,22 +52,24 @@ def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
         if settings.quicklook is not None:
             _draw(scene, facts, Path(settings.quicklook))
             text += f"\n  quicklook: {settings.quicklook}"
-    progress.say(json.dumps(facts, indent=1, ensure_ascii=False) if settings.format == "json" else text)
+    progress.say(as_json(facts) if settings.format == "json" else text)
     return facts
 
 
-def _is_model(path: str) -> bool:
-    """Whether a file is a torch checkpoint, which is a zip archive with a pickle in it."""
-    if Path(path).is_dir():
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
-        raise LandmixError(msg) from error
+def _painter(settings: InspectSettings) -> Callable[[str], str]:
+    """What makes a patch of a colour where the console shows colours, and nothing elsewhere."""
+    if settings.progress == "json" or not sys.stdout.isatty():
+        return lambda _: ""
+    from rich.console import Console  # noqa: PLC0415 - only wanted on a terminal
+
+    console = Console()
+
+    def patch(color: str) -> str:
+        with console.capture() as captured:
+            console.print("    ", style=f"on {color}", end="")
+        return captured.get() if console.color_system else ""
+
+    return patch
 
 
 def _check_target(target: Path) -> None:
@@ -98,52 +102,3 @@ def _draw(scene: Scene, facts: dict[str, Any], target: Path) -> None:
     caption = f"{scene.grid}\n{share}"
     with replacing(target) as temporary:
         temporary.write_bytes(quicklook(scene.name, panels, clear, caption))
-
-
-def _model_facts(bundle: Bundle) -> dict[str, Any]:
-    network = bundle.network()
-    return {
-        "kind": "model",
-        "bands": [_band_facts(band) for band in bundle.bands],
-        "classes": [{"value": c.value, "name": c.name, "color": c.color} for c in bundle.legend],
-        "margin": network.margin,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "training": bundle.training,
-        "accuracy": bundle.accuracy,
-        "sha256": bundle.digest,
-    }
-
-
-def _band_facts(band: Band) -> dict[str, Any]:
-    """What a model knows of a band."""
-    facts: dict[str, Any] = {
-        "name": band.name,
-        "wavelength_nm": band.wavelength,
-        "width_nm": band.width,
-        "common_name": band.common,
-        "unit": band.unit,
-    }
-    if band.formula is not None:
-        letters = {letter: own.name for letter, own in band.formula.inputs}
-        facts |= {"formula": band.formula.expression, "inputs": letters}
-    return facts
-
-
-def _units(bands: BandSet) -> str:
-    """The units that are known."""
-    units = list(dict.fromkeys(band.unit for band in bands if band.unit))
-    return f"; {', '.join(units)}" if units else ""
-
-
-def _model_text(bundle: Bundle) -> str:
-    facts = _model_facts(bundle)
-    seen = 2 * facts["margin"] + 1
-    lines = [
-        f"landmix model {facts['sha256'][:16]}: {facts['parameters']:,} parameters, sees {seen} x {seen} pixels",
-        f"  bands: {bundle.bands}{_units(bundle.bands)}",
-        f"  classes: {', '.join(f'{c.value} {c.name}' for c in bundle.legend)}",
-        f"  trained on: {', '.join(entry['name'] for entry in bundle.training.get('scenes', []))}",
-    ]
-    if bundle.accuracy.get("n"):
-        lines += [f"  validation ({bundle.accuracy['split']['kind']}):", accuracy_table(bundle.accuracy)]
-    return "\n".join(lines)

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from landmix.bundle import save_tensors
+from landmix.model_file import save_tensors
 
 if TYPE_CHECKING:
     from lightning.fabric.utilities.types import _PATH

@@ -1,0 +1,83 @@
+"""What a model file is from outside: a torch checkpoint of plain data, or safetensors; told apart by content."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from landmix.errors import LandmixError
+from landmix.files import open_bytes, replacing
+from landmix.safetensors_file import is_safetensors, read_safetensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = "landmix-model"
+VERSION = 1
+
+
+def is_model(path: Path) -> bool:
+    """Whether a file is a torch checkpoint, which is a zip archive with a pickle in it, or safetensors; of anybody."""
+    return path.is_file() and (_is_checkpoint(path) or is_safetensors(path))
+
+
+def file_format(path: Path) -> str:
+    """`safetensors` or `checkpoint`."""
+    return "safetensors" if is_safetensors(path) else "checkpoint"
+
+
+def read_model(path: Path) -> dict[str, Any]:
+    """`bundle` and `weights` as a model file of this version holds them, not yet checked; runs no code from it.
+
+    Raises `LandmixError` for a file that is no landmix model, is damaged, or comes from a newer landmix.
+    """
+    if is_safetensors(path):
+        content, kind = read_safetensors(path, FORMAT), "safetensors file"
+    else:
+        content, kind = _checkpoint(path), "checkpoint"
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        hint = " (an unfinished training run goes on with resume=true)" if _is_lightning(content) else ""
+        msg = f"{path} is a {kind}, but no landmix model{hint}"
+        raise LandmixError(msg)
+    if str(content.get("version")) != str(VERSION):
+        msg = f"{path} was written by a newer landmix (model format {content.get('version')!r}): update landmix"
+        raise LandmixError(msg)
+    return content
+
+
+def save_tensors(content: dict[str, Any], path: Path) -> None:
+    """Write plain data and tensors as a checkpoint, whole or not at all.
+
+    By way of the memory, because torch's own writer has errors of its own for a full disk.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def _checkpoint(path: Path) -> Any:
+    with open_bytes(str(path)) as file:
+        try:
+            # not by its path: torch takes a file named *.safetensors for one
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:
+            # torch.load raises almost anything on foreign bytes; whatever it was, this is no model.
+            msg = f"{path} is no landmix model: it cannot be read as a checkpoint of plain data"
+            raise LandmixError(msg) from error
+
+
+def _is_checkpoint(path: Path) -> bool:
+    with open_bytes(str(path)) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return any(name.endswith("data.pkl") for name in archive.namelist())
+        except zipfile.BadZipFile:
+            return False
+
+
+def _is_lightning(content: Any) -> bool:
+    return isinstance(content, dict) and "pytorch-lightning_version" in content
