@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from landmix.classify.share import Share
 from landmix.classify.stages import Stages
 from landmix.engines.choose import choose
 from landmix.errors import LandmixError, UsageError
+from landmix.export.stac_catalogue import Catalogue
 from landmix.files import is_remote, make_folder, write_json
 from landmix.geo.options import ReadOptions
 from landmix.geo.paths import scene_entries
@@ -44,7 +45,8 @@ def predict(task: PredictTask, progress: Progress) -> None:
     folder = Path(task.out_dir)
     if task.executor.address is not None:  # other machines stand elsewhere
         folder, found = folder.absolute(), [entry.absolute() for entry in found]
-    _check_names(found, folder, task.outputs)
+    catalogue = Catalogue(folder, bundle, Path(task.model), wanted=task.stac and task.shard is None)
+    _check_names(found, folder, task.outputs, catalogue)
     batch = _batch(task, bundle, found, folder)
     if task.executor.address is None:  # else the machines that compute are others
         choose(task.device, task.backend, task.precision)  # what cannot be had is said before any work
@@ -53,13 +55,14 @@ def predict(task: PredictTask, progress: Progress) -> None:
     stages = Stages()
     earlier, written = _earlier(folder, found), 0.0
     with contextlib.closing(_run(batch, task, stages, progress)) as ended:
-        for number, row in ended:
-            rows[number] = row
+        for number, classified in ended:
+            row = rows[number] = _catalogued(catalogue, found[number], classified, batch)
             # while it goes on: a run that is killed has said what it did
             if batch.share is None and (time.monotonic() - written > 1 or len(rows) == len(found)):
                 write_json(folder / "predict.json", [*earlier, *(asdict(rows[i]) for i in sorted(rows))])
                 written = time.monotonic()
             _say(row, len(rows), len(found), progress)
+    catalogue.close()
     if task.executor.kind == "dask":
         progress.say(batch_table([rows[i] for i in sorted(rows)]))
     if task.benchmark:
@@ -69,6 +72,16 @@ def predict(task: PredictTask, progress: Progress) -> None:
         where = f" (see {folder / 'predict.json'})" if batch.share is None else ""
         more = f"{len(failed)} of {len(rows)} scenes failed{where}: " if len(rows) > 1 else ""
         raise LandmixError(more + str(failed[0].error))
+
+
+def _catalogued(catalogue: Catalogue, entry: Entry, row: Row, batch: Batch) -> Row:
+    """A row, once a finished map has its item in the catalogue; a share of a map has none."""
+    try:
+        if row.status in {"done", "kept"} and batch.share is None:
+            catalogue.add(entry, Path(row.map))
+    except LandmixError as error:
+        return replace(row, status="failed", error=str(error))
+    return row
 
 
 def _run(batch: Batch, task: PredictTask, stages: Stages, progress: Progress) -> Generator[tuple[int, Row]]:
@@ -112,21 +125,25 @@ def _earlier(folder: Path, found: list[Entry]) -> list[dict[str, Any]]:
         return []
 
 
-def _check_names(found: list[Entry], folder: Path, outputs: Sequence[str]) -> None:
-    """Every output needs a name of its own, and none may be an input of any scene."""
+def _check_names(found: list[Entry], folder: Path, outputs: Sequence[str], catalogue: Catalogue) -> None:
+    """Every output needs a name of its own, and none may be an input of any scene, or what others put there."""
+    maps = [folder / f"{entry.stem}.tif" for entry in found]
     suffixes = ["" if output == "classes" else f"_{output}" for output in outputs]
     targets = [folder / f"{entry.stem}{suffix}.tif" for entry in found for suffix in suffixes]
+    documents = catalogue.targets(maps)
     seen: set[str] = set()
     inputs = {Path(path).resolve() for entry in found for path in entry.files if not is_remote(path)}
-    for target in targets:
+    for target in [*targets, *documents]:
         name = target.name.casefold()  # Windows and macOS do not tell case apart
         if name in seen:
             msg = f"two scenes would write {target.name}: give one another name with {{name: ..., path: ...}}"
             raise UsageError(msg)
         seen.add(name)
         if target.resolve() in inputs:
-            msg = f"the map {target} would replace an input: choose another out_dir"
+            what = "STAC item" if target in documents else "map"
+            msg = f"the {what} {target} would replace an input: choose another out_dir"
             raise UsageError(msg)
+    catalogue.check(maps)
 
 
 def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]:
