@@ -1,6 +1,6 @@
-"""What the tests ask of QGIS; runs in QGIS's own Python, one JSON object on standard output.
+"""What the tests ask of QGIS; runs in QGIS's own Python, the last line on standard output is the answer as JSON.
 
-in_qgis.py ORDER.json, where ORDER holds `do` and the arguments of the function of that name.
+in_qgis.py ORDERS.json, a list of orders, each `do` and the arguments of the function of that name.
 """
 # ruff: noqa: PLC0415 - QGIS is imported inside functions: the tests' own Python collects this file and has no QGIS
 
@@ -122,6 +122,7 @@ def classify(parameters: dict[str, Any], cancel_when: str | None = None, provide
         def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: FBT001, FBT002, N802, N803
             self.said.append(["fatal" if fatalError else "error", error])
 
+    QgsProject.instance().removeAllMapLayers()
     feedback = Feedback()
     steps: list[float] = []
     feedback.progressChanged.connect(steps.append)
@@ -148,20 +149,21 @@ def _cancel(feedback: Any, pattern: str) -> None:
 
 
 def main() -> None:
-    """Start QGIS without a window and do one thing."""
+    """Start QGIS without a window and do what is asked."""
     from qgis.core import QgsApplication
 
     with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123
-        order = json.load(file)
-    name = order.pop("do")
-    application = QgsApplication([], name == "render")  # fonts need a screen, if only an offscreen one
+        orders = json.load(file)
+    names = {order["do"] for order in orders}
+    application = QgsApplication([], "render" in names)  # fonts need a screen, if only an offscreen one
     application.initQgis()
-    if name in ("algorithm", "classify"):
+    if names & {"algorithm", "classify"}:
         sys.path.append("/usr/share/qgis/python/plugins")
         from processing.core.Processing import Processing
 
         Processing.initialize()
-    print("\n" + json.dumps({"answer": globals()[name](**order)}))  # noqa: T201
+    answers = [globals()[order.pop("do")](**order) for order in orders]
+    print("\n" + json.dumps(answers), flush=True)  # noqa: T201
     application.exitQgis()
 
 

@@ -28,32 +28,32 @@ needs_qgis = [
 ]
 
 
-def in_qgis(folder: Path, do: str, **order: Any) -> Any:
-    """Do something of `in_qgis.py`; QGIS's profile lies in `folder`, and so do its temporary files."""
+def in_qgis(folder: Path, *orders: dict[str, Any]) -> list[Any]:
+    """Do things of `in_qgis.py`, in one QGIS; its profile lies in `folder`, and so do its temporary files."""
     (folder / "tmp").mkdir(0o700, parents=True, exist_ok=True)
-    path = folder / "order.json"
-    path.write_text(json.dumps({"do": do, **order}), encoding="utf-8")
-    env = {
-        **os.environ,
-        "QT_QPA_PLATFORM": "offscreen",
-        "QGIS_CUSTOM_CONFIG_PATH": str(folder),
-        "XDG_RUNTIME_DIR": str(folder / "tmp"),
-        "TMPDIR": str(folder / "tmp"),
-        "OMP_NUM_THREADS": "1",
-        # as QGIS has them, and of no use to any other Python
-        "PYTHONHOME": "/usr",
-        "GDAL_DATA": "/usr/share/gdal",
-        "PROJ_LIB": "/usr/share/proj",
-    }
+    path = folder / "orders.json"
+    path.write_text(json.dumps(orders), encoding="utf-8")
     done = subprocess.run(
         [PYTHON, str(Path(__file__).with_name("in_qgis.py")), str(path)],
-        env=env,
+        env={
+            **os.environ,
+            "QT_QPA_PLATFORM": "offscreen",
+            "QGIS_CUSTOM_CONFIG_PATH": str(folder),
+            "XDG_RUNTIME_DIR": str(folder / "tmp"),
+            "TMPDIR": str(folder / "tmp"),
+            "OMP_NUM_THREADS": "1",
+            # as some QGIS sets them; any other Python breaks on them
+            "PYTHONHOME": "/usr",
+            "PROJ_LIB": "/usr/share/proj",
+            "PROJ_DATA": "/usr/share/proj",
+        },
         cwd=folder,
         capture_output=True,
         encoding="utf-8",
-        timeout=200,
+        timeout=250,
         check=False,
     )
-    lines = done.stdout.splitlines()
-    assert lines, (done.returncode, done.stdout, done.stderr)
-    return json.loads(lines[-1])["answer"]
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    answers = json.loads(done.stdout.splitlines()[-1])
+    assert len(answers) == len(orders)
+    return list(answers)
