@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from landmix import bundle as bundles
 from landmix.classify.loaded import Loaded, cores
 from landmix.classify.plan import PredictSettings
-from landmix.classify.prepare import plan_scene
+from landmix.classify.prepare import plan_scene, reading
 from landmix.classify.run import Work, classify
 from landmix.classify.settle import Wish, settled
 from landmix.core.scaling import Affine
 from landmix.engines.choose import choose
+from landmix.geo.creation import creation_options
 from landmix.geo.paths import scene_entries
 from landmix.predictor import Predictor, channels
-from landmix.progress import Silent
+from landmix.progress import Silent, Warner
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import xarray as xr
     from numpy.typing import NDArray
 
     from landmix.bundle import Bundle
     from landmix.core.bands import BandSet
     from landmix.core.legend import Legend
+    from landmix.core.matching import How
+    from landmix.progress import Progress
 
 
 class Model:
@@ -85,18 +91,121 @@ class Model:
         prediction = predictor(np.pad(pixels, ((0, 0), *pad)), inside)
         return self.legend.decode(prediction.index, prediction.valid)
 
-    def classify_scene(self, scene: str | Path, target: str | Path, *, overwrite: bool = False) -> Path:
-        """Classify a raster file into a finished map; returns its path.
+    @overload
+    def classify_xarray(
+        self,
+        array: xr.DataArray,
+        *,
+        dim: str | None = ...,
+        bands: Sequence[str | int] | None = ...,
+        scale: float | None = ...,
+        offset: float | None = ...,
+        match: How | None = ...,
+        outputs: None = ...,
+        tta: Literal["none", "flips"] = ...,
+    ) -> xr.DataArray: ...
 
-        Raises `LandmixError` where the scene does not fit the model, or another map lies at `target`.
+    @overload
+    def classify_xarray(
+        self,
+        array: xr.DataArray,
+        *,
+        dim: str | None = ...,
+        bands: Sequence[str | int] | None = ...,
+        scale: float | None = ...,
+        offset: float | None = ...,
+        match: How | None = ...,
+        outputs: Sequence[str],
+        tta: Literal["none", "flips"] = ...,
+    ) -> xr.Dataset: ...
+
+    def classify_xarray(
+        self,
+        array: xr.DataArray,
+        *,
+        dim: str | None = None,
+        bands: Sequence[str | int] | None = None,
+        scale: float | None = None,
+        offset: float | None = None,
+        match: How | None = None,
+        outputs: Sequence[str] | None = None,
+        tta: Literal["none", "flips"] = "none",
+    ) -> xr.DataArray | xr.Dataset:
+        """Classify a DataArray with axes for bands, rows and columns -> class values (y, x) with names, CRS and nodata.
+
+        A chunked array is classified lazily, chunk by chunk with the margin around it. The result is what
+        `landmix predict` makes of the same pixels, with `flag_values` and `flag_meanings` in its attributes.
+
+        `dim` is the axis of bands (`band`, or the only one beside rows and columns). Bands are found as in a scene, by
+        the names and wavelengths that lie along it; `bands` names them instead, by number from 1 or by name, in the
+        order of the model's. What numbers mean follows from `scale_factor` and `add_offset` as rioxarray keeps them;
+        `scale` and `offset` say it instead: `value * scale + offset` is the physical value. Pixels are nodata where
+        they are NaN or `rio.nodata`; so is all outside. `outputs`, some of classes, confidence, gap and probabilities,
+        gives them together as a Dataset, stored as the command stores them. `tta`: `flips` averages over turned
+        surroundings.
+
+        Raises `LandmixError` where the array does not fit the model or a package is missing, `UsageError` for arguments
+        that cannot be.
         """
-        target = Path(target)
+        from landmix.classify.xarrays import classify_array, together  # noqa: PLC0415 - optional dependencies
+
+        said = {"scale": scale, "offset": offset, "match": match}
+        made = classify_array(
+            self._loaded,
+            choose(self._wish.device, self._wish.backend, self._wish.precision),
+            array,
+            dim=dim,
+            bands=bands,
+            settings=PredictSettings(outputs=("classes",) if outputs is None else tuple(outputs), tta=tta),
+            said={key: value for key, value in said.items() if value is not None},
+            progress=Warner(),
+        )
+        return made[0] if outputs is None else together(made)
+
+    def classify_scene(
+        self,
+        scene: str | Path,
+        target: str | Path,
+        *,
+        confidence: str | Path | None = None,
+        bands: Sequence[str | int] | None = None,
+        tta: Literal["none", "flips"] = "none",
+        read: Mapping[str, Any] | None = None,
+        creation: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Classify one scene into a finished map with its side files; returns its path.
+
+        `scene` is whatever `landmix predict` takes for one: a file, an address, a product folder, a STAC item.
+        `confidence`: a file for the share of the best class, from 0 to 1 stored as 0 to 200. `bands`: the scene's bands
+        by number from 1 or by name, in the order of the model's, for files whose names say nothing. `tta`: `flips`
+        averages over turned surroundings. `read`: settings of `scene.*`, such as `{"scale": "none"}`. `creation`:
+        GDAL's creation options, such as `{"COMPRESS": "ZSTD"}`. `progress` hears how far it is, and warnings.
+
+        Raises `LandmixError` where the scene does not fit the model or something else lies at `target`, `UsageError`
+        for arguments that cannot be.
+        """
+        target, heard = Path(target), progress or Silent()
+        places = {} if confidence is None else {"confidence": Path(confidence)}
         (entry,) = scene_entries({"name": target.stem, "path": str(scene)}, "scene")
-        progress = Silent()
+        settings = PredictSettings(outputs=("classes", *places), tta=tta, creation=creation_options(creation or {}))
+        options, inherited = reading(self.bundle, read or {})
         engine = choose(self._wish.device, self._wish.backend, self._wish.precision)
-        plan = plan_scene(self.bundle, entry, target, PredictSettings(), engine, progress=progress)
+        plan = plan_scene(
+            self.bundle,
+            entry,
+            target,
+            settings,
+            engine,
+            options=options,
+            inherited=inherited,
+            bands=bands,
+            places=places,
+            progress=heard,
+        )
         plan = settled(plan, self._wish, overwrite=overwrite)
-        classify(plan, self._loaded, Work(overwrite=overwrite, workers=cores()), progress)
+        classify(plan, self._loaded, Work(overwrite=overwrite, workers=cores()), heard)
         return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Protocol
 
 
@@ -34,6 +35,14 @@ class Silent:
 
     def step(self, what: str, done: float, total: float, note: str = "") -> None:
         """Nothing."""
+
+
+class Warner(Silent):
+    """Reports nothing, but lets Python warn."""
+
+    def warn(self, text: str) -> None:
+        """Warn the caller of landmix, as libraries do."""
+        warnings.warn(text, UserWarning, stacklevel=6)
 
 
 class Heard:

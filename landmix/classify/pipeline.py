@@ -188,7 +188,7 @@ class Workers:
             prediction = self._predictor(stored, inside)
             place = tile.write.relative_to(row.shard.window).slices
             for layer, array in zip(self._plan.layers, row.shard.arrays, strict=True):
-                array[:, *place] = _render(layer, prediction, self._legend)
+                array[:, *place] = render(layer, prediction, self._legend)
         with self._lock:
             self._done += tile.write.size
         return right
@@ -238,7 +238,7 @@ def _cause(futures: Sequence[Future[None]]) -> BaseException:
     return next((error for error in errors if not isinstance(error, Stopped)), Stopped())
 
 
-def _render(layer: Layer, prediction: Prediction, legend: Legend) -> NDArray[np.generic]:
+def render(layer: Layer, prediction: Prediction, legend: Legend) -> NDArray[np.generic]:
     """One layer of a tile as it is stored, (bands, H, W)."""
     if layer.name == "classes":
         return legend.decode(prediction.index, prediction.valid)[None]

@@ -58,6 +58,8 @@ class PredictSettings:
     """`flips` averages logits over 8 flips and turns."""
     sieve: int = 0
     """Smaller patches of the finished map take the class of their largest neighbour; 0: none."""
+    creation: tuple[tuple[str, str], ...] = ()
+    """GDAL's creation options of the finished rasters, where the user wants others than landmix's own."""
 
     @property
     def wanted(self) -> Wanted:
@@ -82,6 +84,8 @@ class Plan:
     margin: int
     stamps: tuple[tuple[str, int, int], ...]
     """Local files that are read, with size and time of change: as they were when their hash was taken."""
+    places: tuple[tuple[str, Path], ...] = ()
+    """Where rasters of other names than the map's are to lie, by layer."""
     provenance: dict[str, str]
     """Tags that say what made the map; they decide `digest`."""
 
@@ -124,7 +128,8 @@ class Plan:
 
     def path(self, layer: Layer) -> Path:
         """The finished raster of a layer."""
-        return self.target if layer.name == "classes" else self.target.with_stem(f"{self.target.stem}_{layer.name}")
+        beside = self.target if layer.name == "classes" else self.target.with_stem(f"{self.target.stem}_{layer.name}")
+        return dict(self.places).get(layer.name, beside)
 
     def part(self, layer: Layer, shard: Window) -> Path:
         """The finished part of a layer in a shard."""
@@ -162,6 +167,8 @@ def provenance(
         "dtype": settings.dtype if settings.wanted.shares else None,
         "scene": asdict(scene.options),
     }
+    if not settings.creation:
+        del kept["creation"]
     return {
         "version": version,
         "model": bundle.digest,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance, stamp
+from landmix.errors import UsageError
 from landmix.files import WORK
 from landmix.geo.fitting import fit_to
 from landmix.geo.open import open_entry
@@ -13,6 +15,7 @@ from landmix.geo.remote import content_hash
 from landmix.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from landmix.bundle import Bundle
@@ -26,6 +29,25 @@ def as_trained(bundle: Bundle) -> dict[str, Any]:
     return {**bundle.scene, "allow_vrt": False}
 
 
+def reading(bundle: Bundle, said: Mapping[str, Any]) -> tuple[ReadOptions, bool]:
+    """As the training scenes were read, unless the user says otherwise; and whether the scale is inherited so.
+
+    `said` are settings of `scene.*`. Raises `UsageError` for one that cannot be.
+    """
+    said = dict(said)
+    unknown = set(said) - {field.name for field in fields(ReadOptions)}
+    if unknown:
+        msg = f"there is no setting scene.{min(unknown)}: there are {', '.join(f.name for f in fields(ReadOptions))}"
+        raise UsageError(msg)
+    if "scale" in said:
+        said.setdefault("offset", None)  # the other half of what the user says
+    try:
+        options = ReadOptions(**{**as_trained(bundle), **said})
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    return options, not {"scale", "offset"} & set(said)
+
+
 def plan_scene(
     bundle: Bundle,
     entry: Entry,
@@ -35,13 +57,16 @@ def plan_scene(
     *,
     options: ReadOptions | None = None,
     inherited: bool = True,
+    bands: Sequence[str | int] | None = None,
+    places: Mapping[str, Path] | None = None,
     progress: Progress,
 ) -> Plan:
     """Look at a scene and plan its map.
 
     `options` None: read as the training scenes were; `inherited`: their scale and offset are those of the training
-    scenes, so they count only where this scene says nothing. Raises `LandmixError` where the scene is unreadable or
-    lacks a band of the model.
+    scenes, so they count only where this scene says nothing. `bands`: those of the scene that the model's bands are,
+    where the user says so; `places`: where layers are to lie that are not called after the map. Raises `LandmixError`
+    where the scene is unreadable or lacks a band of the model.
     """
     scene = open_entry(entry, options or ReadOptions(**as_trained(bundle)), inherited=inherited)
     scene.check_known()
@@ -54,6 +79,7 @@ def plan_scene(
         bundle.bands,
         trained_count=bundle.band_count,
         nodata=bundle.nodata,
+        bands=bands,
         warn=progress.warn,
         say=progress.say,
     )
@@ -69,5 +95,6 @@ def plan_scene(
         engine=engine,
         margin=bundle.margin,
         stamps=stamps,
+        places=tuple((places or {}).items()),
         provenance=provenance(bundle, chosen, settings, engine, hashes, __version__),
     )

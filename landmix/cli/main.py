@@ -8,7 +8,6 @@ import io
 import math
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -16,13 +15,12 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from landmix.cli.signals import signals
 from landmix.cli.verbs import VERBS, Verb, usage
 from landmix.errors import LandmixError, Terminated, UsageError
 from landmix.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from omegaconf import DictConfig
 
     from landmix.cli.sweep import Job
@@ -41,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
         return 0
     tell = bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
-        with _signals():
+        with signals():
             return _run(arguments)
     except KeyboardInterrupt:
         return _end(130, "interrupted: what is finished stays for the next run")
@@ -66,32 +64,6 @@ def _end(code: int, message: str, *, tell: bool = False) -> int:
         traceback.print_exc()
     print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)  # noqa: T201
     return code
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C does: by an exception that lets everything clean up.
-
-    Libraries written in C can swallow that exception and fail with another; the signal is what is told then.
-    """
-    heard: list[BaseException] = []
-
-    def end(number: int, _: object) -> None:
-        heard.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
-        raise heard[-1]
-
-    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    except Exception as error:
-        if heard:
-            raise heard[0] from error
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run(arguments: list[str]) -> int:

@@ -97,15 +97,16 @@ class BandSet:
         """The bands at `indices`, in that order."""
         return BandSet(tuple(self.bands[i] for i in indices))
 
-    def select(self, wanted: Sequence[str | int], where: str) -> list[int]:
+    def select(self, wanted: Sequence[str | int], where: str, key: str = "data.bands") -> list[int]:
         """Indices of the bands that a user asks for: an int is a number from 1, `665nm` a wavelength, else a name.
 
-        Raises `LandmixError` for one that `where` (a file) does not have, or that is asked for twice.
+        `key` is how messages call the setting. Raises `LandmixError` for one that `where` (a file) does not have, or
+        that is asked for twice.
         """
         indices = [self._one(item, where) for item in wanted]
         for position, index in enumerate(indices):
             if index in indices[:position]:
-                msg = f"data.bands must name each band once, but {self[index]} of {where} is named twice"
+                msg = f"{key} must name each band once, but {self[index]} of {where} is named twice"
                 raise LandmixError(msg)
         return indices
 

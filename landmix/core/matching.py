@@ -20,7 +20,7 @@ class Match:
     indices: tuple[int, ...]
     """Scene band index for each model band, in the model's order."""
     how: tuple[str, ...]
-    """What each was found by: `name`, `common name`, `wavelength` or `position`."""
+    """What each was found by: `name`, `common name`, `wavelength`, `position` or `user`."""
 
     @property
     def by_position(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from landmix.core.matching import Match, match
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,16 +20,22 @@ def fit_to(
     *,
     trained_count: int,
     nodata: Sequence[float | None] | None = None,
+    bands: Sequence[str | int] | None = None,
     warn: Callable[[str], None],
     say: Callable[[str], None],
 ) -> Scene:
     """The scene with exactly the bands `wanted`, read or computed.
 
-    `nodata` (for each of `wanted.inputs`) counts where the scene has no value of its own. `say` hears what was matched
-    to what where names differ. Raises `LandmixError` for a band that is missing and for another unit.
+    `nodata` (for each of `wanted.inputs`) counts where the scene has no value of its own. `bands` are the scene's bands
+    for `wanted.inputs`, one by one, by number from 1 or name, where the user knows better than any matching. `say`
+    hears what was matched to what where names differ. Raises `LandmixError` for a band that is missing and for another
+    unit.
     """
     inputs = wanted.inputs
-    found = match(scene.bands, inputs, scene.where, trained_count=trained_count, how=scene.options.match)
+    if bands is None:
+        found = match(scene.bands, inputs, scene.where, trained_count=trained_count, how=scene.options.match)
+    else:
+        found = _as_said(scene, inputs, bands)
     if found.by_position and len(inputs) > 1:
         why = "names no bands" if not any(band.named for band in scene.bands) else "is read with scene.match=position"
         warn(f"{scene.where} {why}: its bands are taken by position, as in the training scene")
@@ -39,6 +45,14 @@ def fit_to(
     chosen = scene.take(found.indices)
     values = dict(zip(inputs.names, nodata or [None] * len(inputs), strict=True))
     return chosen.read_as(inputs).with_nodata(values).compose(wanted)
+
+
+def _as_said(scene: Scene, inputs: BandSet, bands: Sequence[str | int]) -> Match:
+    """The bands that the user names, one for each of `inputs`."""
+    if len(bands) != len(inputs):
+        msg = f"bands must name {len(inputs)} bands of {scene.where}, for {inputs} of the model, not {len(bands)}"
+        raise UsageError(msg)
+    return Match(indices=tuple(scene.bands.select(bands, scene.where, "bands")), how=("user",) * len(inputs))
 
 
 def _check_units(scene: Scene, found: Match, inputs: BandSet, warn: Callable[[str], None]) -> None:

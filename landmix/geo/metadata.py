@@ -57,10 +57,14 @@ def _wavelength(dataset: rasterio.DatasetReader, index: int) -> tuple[float | No
     if "CENTRAL_WAVELENGTH_UM" in imagery:
         return _number(imagery.get("CENTRAL_WAVELENGTH_UM"), 1e3), _number(imagery.get("FWHM_UM"), 1e3)
     tags = {key.lower(): value for key, value in dataset.tags(index).items()}
-    factor = _NM.get(tags.get("wavelength_units", tags.get("wavelength_unit", "")).strip().lower())
-    if factor is None:
-        return None, None
-    return _number(tags.get("wavelength"), factor), _number(tags.get("fwhm"), factor)
+    unit = tags.get("wavelength_units", tags.get("wavelength_unit", ""))
+    return nanometres(tags.get("wavelength"), unit), nanometres(tags.get("fwhm"), unit)
+
+
+def nanometres(text: str | None, unit: str) -> float | None:
+    """A length in nm; None where it is no positive number, or its unit is unknown."""
+    factor = _NM.get(unit.strip().lower())
+    return None if factor is None else _number(text, factor)
 
 
 def _number(text: str | None, factor: float) -> float | None:

@@ -11,14 +11,13 @@ from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from landmix.core.indices import compute
 from landmix.core.scaling import decode
 from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo import remote
+from landmix.geo.compose import compose, decoded, valid_values
 from landmix.geo.ground import covered, pixel_size
 from landmix.geo.resample import Placement, Sampling
-from landmix.geo.validity import band_validity
 
 if TYPE_CHECKING:
     import rasterio
@@ -87,24 +86,8 @@ class SceneReader:
             return mask
         stored = np.empty((len(scene.stored), part.height, part.width), self._dtype)
         self._read_stored(stored, part, mask)
-        for i, (band, origin) in enumerate(zip(scene.bands, scene.origins, strict=True)):
-            if band.formula is None:
-                target[i] = stored[origin[0]]
-                continue
-            letters = [letter for letter, _ in band.formula.inputs]
-            inputs = {
-                letter: self._physical(stored[n], scene.stored[n]) for letter, n in zip(letters, origin, strict=True)
-            }
-            target[i] = compute(band.formula.expression, inputs)
+        compose(scene, stored, self._moved, target)
         return mask
-
-    def _physical(self, values: NDArray[np.generic], stored: Stored) -> NDArray[np.float32]:
-        """Physical values of one band, NaN where invalid."""
-        moved = self._moved[stored.file] or stored.decode
-        physical: NDArray[np.float32] = values.astype(np.float32) * np.float32(stored.scale) + np.float32(stored.offset)
-        if not moved:
-            physical[~_valid(values, stored)] = np.nan
-        return physical
 
     def _read_stored(self, target: NDArray[np.generic], part: Window, mask: NDArray[np.bool_]) -> None:
         """Read the stored bands in `target` (n, H, W), file by file, and take masked pixels out of `mask`."""
@@ -128,9 +111,7 @@ class SceneReader:
             dataset.read(numbers, window=window, out=target[places[0] : places[-1] + 1])
         else:
             for i, values in zip(places, dataset.read(numbers, window=window), strict=True):
-                target[i] = decode(values, step)
-                if step is not None:
-                    target[i][~_valid(values, self.scene.stored[i])] = np.nan
+                target[i] = decoded(values, self.scene.stored[i])
         for i in places:
             if (fill := self.scene.stored[i].fill) is not None and step is None:
                 mask &= target[i] != fill
@@ -151,10 +132,10 @@ class SceneReader:
         dataset = self._datasets[file]
         seen = file_mask(dataset, window) > 0 if self.scene.rasters[file].masked else None
         for i, s, values in zip(places, stored, dataset.read([s.number for s in stored], window=window), strict=True):
-            valid = _valid(values, s)
+            valid = valid_values(values, s)
             valid = valid if seen is None else valid & seen
-            decoded = decode(values, s.decode).astype(np.float32, copy=False)
-            target[i] = sampling.mix(decoded, None if valid.all() else valid)
+            mixed = decode(values, s.decode).astype(np.float32, copy=False)
+            target[i] = sampling.mix(mixed, None if valid.all() else valid)
 
     def _read_warped(self, target: NDArray[np.generic], places: list[int], part: Window) -> None:
         """A file in another CRS, or rotated. Values that must be decoded are not mixed before."""
@@ -165,7 +146,7 @@ class SceneReader:
             values = self._warped_band(s, kernel, part)
             if kernel not in {Resampling.nearest, Resampling.average}:
                 # GDAL fills holes from their neighbours
-                values[~_valid(self._warped_band(s, Resampling.nearest, part), s)] = np.nan
+                values[~valid_values(self._warped_band(s, Resampling.nearest, part), s)] = np.nan
             elif s.fill is not None:
                 values[values == s.fill] = np.nan
             target[i] = decode(values, s.decode)
@@ -241,12 +222,6 @@ class SceneReader:
             return None if inside.all() else ~inside
         sampling = Sampling.of(placement, window, "nearest")
         return np.ones((window.height, window.width), np.bool_) if sampling is None else sampling.outside
-
-
-def _valid(values: NDArray[np.generic], stored: Stored) -> NDArray[np.bool_]:
-    """Which values of a band as it is stored are valid."""
-    valid = band_validity(values, stored.nodata)
-    return valid if stored.fill is None else valid & band_validity(values, stored.fill)
 
 
 def _by_block(vrt: WarpedVRT, numbers: list[int], window: Window) -> NDArray[np.generic]:

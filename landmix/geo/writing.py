@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -46,6 +46,8 @@ class Mosaic:
     scale: float = 1.0
     legend: Legend | None = None
     """Given for class rasters: their colour table."""
+    creation: Mapping[str, str] = field(default_factory=dict)
+    """GDAL's options of the finished raster, where they are to be others than `write_cog`'s own."""
 
 
 def read_back(path: Path) -> dict[int, int]:
@@ -99,12 +101,9 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
                 source,
                 temporary,
                 driver="COG",
-                BLOCKSIZE="512",
-                COMPRESS="DEFLATE",
                 # an average of class values would be a class that is not there
                 OVERVIEW_RESAMPLING="MODE" if mosaic.legend else "AVERAGE",
-                NUM_THREADS="2",
-                BIGTIFF="IF_SAFER",
+                **{**_CREATION, **mosaic.creation},
             )
             counts = read_back(temporary)
             if expected is not None and counts != dict(expected):
@@ -115,6 +114,9 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
         msg = f"cannot write {target}: {reason(target.parent, error)}"
         raise LandmixError(msg) from error
     return counts
+
+
+_CREATION = {"BLOCKSIZE": "512", "COMPRESS": "DEFLATE", "NUM_THREADS": "2", "BIGTIFF": "IF_SAFER"}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from landmix import bundle as bundles
 from landmix.classify.batch import Batch, Row
 from landmix.classify.loaded import cores
 from landmix.classify.plan import PredictSettings
-from landmix.classify.prepare import as_trained
+from landmix.classify.prepare import reading
 from landmix.classify.settle import Wish
 from landmix.classify.share import Share
 from landmix.classify.stages import Stages
@@ -21,7 +21,6 @@ from landmix.engines.choose import choose
 from landmix.errors import LandmixError, UsageError
 from landmix.export.stac_catalogue import Catalogue
 from landmix.files import is_remote, make_folder, write_json
-from landmix.geo.options import ReadOptions
 from landmix.geo.paths import scene_entries
 from landmix.geo.products.definition import as_data
 from landmix.tasks.tables import batch_table
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from landmix.bundle import Bundle
+    from landmix.geo.options import ReadOptions
     from landmix.geo.paths import Entry
     from landmix.progress import Progress
     from landmix.tasks.settings import PredictTask
@@ -151,9 +151,7 @@ def _read_options(bundle: Bundle, task: PredictTask) -> tuple[ReadOptions, bool]
     said = {key: value for key, value in asdict(task.scene).items() if value is not None}
     if "product" in said:
         said["product"] = as_data(said["product"])  # read once: it decides the map, and its tags hold it
-    if "scale" in said:
-        said.setdefault("offset", None)  # the other half of what the user says
-    return ReadOptions(**{**as_trained(bundle), **said}), not {"scale", "offset"} & set(said)
+    return reading(bundle, said)
 
 
 def _say(row: Row, number: int, total: int, progress: Progress) -> None:
