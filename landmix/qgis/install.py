@@ -27,7 +27,7 @@ def install(profile: Path, *, overwrite: bool = False) -> Path:
     where a file of that name is not landmix's and `overwrite` is False.
     """
     if not profile.is_dir():
-        msg = f"profile={profile} is no folder: give that of a QGIS profile (QGIS: Settings > User Profiles > Open)"
+        msg = f"profile={profile} is no folder: give that of a QGIS profile (QGIS shows it: Settings > User Profiles)"
         raise LandmixError(msg)
     target = profile / "processing" / "scripts" / NAME
     if not overwrite and not _ours(target):
