@@ -86,7 +86,7 @@ def run(network: nn.Module, shape: tuple[int, ...]) -> Record:
     hooks = [module.register_forward_hook(watch(name)) for name, module in watched]
     try:
         with torch.no_grad(), sight:
-            output = network(torch.zeros(shape, device=next(network.parameters()).device))
+            output = network(next(network.parameters()).new_zeros(shape))
     finally:
         for handle in hooks:
             handle.remove()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,10 @@ WIDTH = 80
 
 
 def harmless(text: object, limit: int = 200) -> str:
-    """A foreign word on one line, at most `limit` letters, the middle left out; a terminal obeys nothing in it."""
-    return label("".join(c if c.isprintable() else " " for c in str(text)), limit)
+    """A foreign word on one line, at most `limit` places, the middle left out; a terminal obeys nothing in it."""
+    clean = "".join(c if c.isprintable() else " " for c in str(text))
+    short = label(clean, limit)
+    return short if _width(short) <= limit else label(clean, limit // 2)
 
 
 def as_json(data: Any) -> str:
@@ -45,8 +46,15 @@ def said(what: str, text: str) -> list[str]:
 
 
 def wrapped(text: str) -> list[str]:
-    """A sentence as lines, all but the first indented."""
-    return textwrap.wrap(text, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False)
+    """Words as lines that leave room for an indent of two, all but the first indented by as much again."""
+    first, *words = text.split()
+    lines = [first]
+    for word in words:
+        if _width(lines[-1]) + 1 + _width(word) > WIDTH - 2:
+            lines.append(f"  {word}")
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 def some(words: Sequence[object], limit: int = 6, length: int = 48) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from landmix.tasks.columns import columns, harmless, said, some, wrapped
-from landmix.tasks.tables import accuracy_table
+from landmix.tasks.tables import overall, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NAME = 28
 """Letters of a name in a table."""
-
-_COUNTS = ("parameters", "multiply_adds")
 
 _STRANGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What a record raises that landmix has not written."""
@@ -63,37 +61,52 @@ def _classes(facts: dict[str, Any], paint: Callable[[str], str]) -> list[str]:
     trained = facts["accuracy"].get("trained_on", {})
     rows = [("value", "colour", "class", "pixels trained on")]
     rows += [
-        (str(c["value"]), c["color"], harmless(c["name"], 40), str(trained.get(c["name"], "")))
-        for c in facts["classes"]
+        (str(c["value"]), c["color"], harmless(c["name"], 40), _count(trained.get(c["name"]))) for c in facts["classes"]
     ]
     patches = ["", *(paint(c["color"]) for c in facts["classes"])]
     lines = columns(rows, left={1, 2})
     return [f"{line}  {patch}".rstrip() for line, patch in zip(lines, patches, strict=True)]
 
 
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
 def _network(network: dict[str, Any]) -> list[str]:
     """A line a layer under the name of the part it belongs to, and the totals."""
-    rows: list[tuple[str, ...]] = [("layer", "kind", "output", "sees", "parameters", "", "mult-adds")]
-    part = ""
-    for layer in network["layers"]:
-        names = layer["name"].split(".")
-        if part != (part := ".".join(names[:-2])) and part:
-            rows.append((part, *[""] * 6))
-        arithmetic = f"{layer['arithmetic']} =" if layer["parameters"] else ""
-        counts = [f"{layer[key]:,}" if layer[key] else "" for key in _COUNTS]
-        name = ("  " if part else "") + ".".join(names[-2:])
-        rows.append((name, _kind(layer), layer["output"], _by(layer["sees"]), arithmetic, *counts))
-    sums = [f"{network[key]:,}" for key in _COUNTS]
-    rows.append(("sum", "", "", _by(network["sees"]), "", *sums))
-    lines = columns(rows, left={0, 1, 2, 3})
+    names = [_name(layer["name"]) for layer in network["layers"]]
+    rows: list[tuple[str, ...]] = [("layer", "kind", "output", "sees", "parameters", "mult-adds")]
+    for layer, (_, name) in zip(network["layers"], names, strict=True):
+        added = f"{layer['multiply_adds']:,}" if layer["multiply_adds"] else ""
+        rows.append((f"  {name}", _kind(layer), layer["output"], _by(layer["sees"]), _sum(layer, network), added))
+    sums = [f"{network[key]:,}" for key in ("parameters", "multiply_adds")]
+    rows.append(("sum", "", "", _by(network["sees"]), *sums))
+    head, *lines, total = columns(rows, left={0, 1, 2, 3})
+    found, before = [head], ""
+    for line, (part, _) in zip(lines, names, strict=True):
+        found += [line] if part == before else [part, line]
+        before = part
     thousands = 2 * network["multiply_adds"] / 1000
     note = f"{thousands:,.1f} kFLOP a pixel, two each mult-add; outputs are those of H x W pixels"
-    return [*lines, note]
+    return [*found, total, note]
+
+
+def _name(name: str) -> tuple[str, str]:
+    """A layer's part of the network and its name there: `head.blocks.0` and `reduce.0`, `head` and `classifier`."""
+    words = name.split(".")
+    own = min(2, len(words) - 1)
+    return ".".join(words[:-own]), ".".join(words[-own:])
+
+
+def _sum(layer: dict[str, Any], network: dict[str, Any]) -> str:
+    """`9*16*16 = 2,304`, the result as wide as the network's."""
+    width = len(f"{network['parameters']:,}")
+    return f"{layer['arithmetic']} = {layer['parameters']:>{width},}" if layer["parameters"] else ""
 
 
 def _kind(layer: dict[str, Any]) -> str:
     """`conv 3x3`, and what else is not ordinary."""
-    words = [layer["kind"]]
+    words = [layer["kind"].removeprefix("batch ")]
     words += [_by(layer["kernel"])] if layer["kernel"] else []
     words += [f"every {max(layer['dilation'])}"] if max(layer["dilation"]) > 1 else []
     words += [f"/{layer['groups']}"] if layer["groups"] > 1 else []
@@ -126,9 +139,14 @@ def _pixel(size: list[float] | None) -> str:
 
 def _settings(data: dict[str, Any]) -> str:
     """What is set, and to what."""
-    words = {True: "yes", False: "no"}
-    shown = {key: words[value] if isinstance(value, bool) else value for key, value in data.items()}
-    return ", ".join(f"{harmless(key, 32)} {harmless(value, 48)}" for key, value in shown.items() if value is not None)
+    shown = ((key, _value(value)) for key, value in data.items() if value is not None)
+    return ", ".join(f"{harmless(key, 32)} {harmless(value, 48)}" for key, value in shown)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _validation(accuracy: dict[str, Any]) -> list[str]:
@@ -143,9 +161,11 @@ def _validation(accuracy: dict[str, Any]) -> list[str]:
     if distance:
         far = ", ".join(f"{key} {distance[key]:,.0f} m" for key in ("min", "median", "max"))
         lines += said("from the nearest training pixel", far)
-    named = [{**row, "name": harmless(row["name"], _NAME)} for row in accuracy["classes"]]
-    *table, overall = accuracy_table({**accuracy, "classes": named}).splitlines()
-    lines += [*table, *wrapped(overall)]
+    rows: list[tuple[str, ...]] = [("class", "producer", "user", "F1", "support", "mapped")]
+    for row in accuracy["classes"]:
+        figures = (share(row[key]) for key in ("producers_accuracy", "users_accuracy", "f1"))
+        rows.append((harmless(row["name"], _NAME), *figures, f"{row['support']:,}", f"{row['mapped']:,}"))
+    lines += [*columns(rows), *wrapped(overall(accuracy))]
     for warning in accuracy.get("warnings", []):
         lines += said("warning", harmless(warning, 800))
     return lines

@@ -19,9 +19,13 @@ def accuracy_table(figures: dict[str, Any]) -> str:
         f"  {share(row['f1']):>6}  {row['support']:>8}  {row['mapped']:>8}"
         for row in figures["classes"]
     ]
-    overall = ("overall_accuracy", "balanced_accuracy", "kappa", "macro_f1", "mean_iou")
-    lines.append(", ".join(f"{name.replace('_', ' ')} {share(figures[name])}" for name in overall))
-    return "\n".join(lines)
+    return "\n".join([*lines, overall(figures)])
+
+
+def overall(figures: dict[str, Any]) -> str:
+    """The figures that are not of one class."""
+    names = ("overall_accuracy", "balanced_accuracy", "kappa", "macro_f1", "mean_iou")
+    return ", ".join(f"{name.replace('_', ' ')} {share(figures[name])}" for name in names)
 
 
 def batch_table(rows: Sequence[Row]) -> str:
