@@ -6,6 +6,7 @@ import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -19,11 +20,11 @@ from landmix.classify.strange import strangeness
 from landmix.errors import LandmixError, Stopped
 from landmix.files import local_file, make_folder
 from landmix.geo.opening import limit_cache, open_raster
+from landmix.geo.sidecars import sidecar_paths
 from landmix.geo.writing import read_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from landmix.classify.loaded import Loaded
     from landmix.classify.plan import Layer, Plan
@@ -153,11 +154,17 @@ def _locked(plan: Plan, work: Work) -> Iterator[None]:
 
 
 def _check_targets(plan: Plan) -> None:
-    """No output may be an input, not even through a link."""
+    """No output may be an input, not even through a link, nor may its style be that of another file."""
+    inputs = [Path(file) for file in map(local_file, plan.scene.files) if file is not None]
     for layer in plan.layers:
         path = plan.path(layer)
-        if path.exists() and any(path.samefile(file) for file in map(local_file, plan.scene.files) if file is not None):
+        if path.exists() and any(path.samefile(file) for file in inputs):
             msg = f"the map {path} would replace its own input: choose another out_dir"
+            raise LandmixError(msg)
+        style = sidecar_paths(path)["qml"]
+        shared = [file for file in inputs if file.with_suffix(".qml").resolve() == style.resolve()]
+        if shared and style.exists() and not path.exists():
+            msg = f"{style} is the style of {shared[0]}, and the map would replace it: choose another out_dir"
             raise LandmixError(msg)
 
 

@@ -271,6 +271,19 @@ def test_another_map_is_refused_and_replaced_only_on_demand(scene: str, tmp_path
     assert target.read_bytes() == mapped(scene, tmp_path / "clean" / "map.tif").read_bytes()
 
 
+def test_the_style_of_the_scene_is_never_replaced(tmp_path: Path) -> None:
+    source = write_scene(tmp_path / "scene.tiff")
+    style = tmp_path / "scene.qml"
+    style.write_text("somebody's own")
+    with pytest.raises(LandmixError, match="is the style of"):
+        run(plan_of(model(), source, tmp_path / "scene.tif"), model())
+    assert style.read_text() == "somebody's own"
+    style.unlink()
+    for _ in range(2):  # a style of its own is no reason to refuse
+        run(plan_of(model(), source, tmp_path / "scene.tif"), model())
+    assert "paletted" in style.read_text()
+
+
 @pytest.mark.parametrize("link", [None, os.link, os.symlink])
 def test_the_input_is_never_replaced(tmp_path: Path, link: Any) -> None:
     source = Path(write_scene(tmp_path / "scene.tif"))
