@@ -89,17 +89,22 @@ def pixel_size(bundle: Bundle) -> float | None:
     In the unit of the map for projected scenes, as Deepness counts it, else on the ground. Raises `LandmixError` where
     pixels are not square.
     """
-    grid = next((grid for grid in bundle.training.get("grids", []) if grid.get("pixel_m")), None)
-    if grid is None:
-        return None
-    height, width = _on_map(grid) or grid["pixel_m"]
-    if max(height, width) > _SQUARE * min(height, width):
-        msg = (
-            f"an ONNX client takes square pixels, but those of {grid['name']} are {height:g} m high and {width:g} m"
-            " wide: say which size to tell it with resolution=... (in metres)"
-        )
-        raise LandmixError(msg)
-    return math.sqrt(height * width)
+    grids = bundle.training.get("grids")
+    for grid in grids if isinstance(grids, list) else []:
+        try:
+            height, width = map(float, _on_map(grid) or grid["pixel_m"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue  # without a place, or damaged
+        if not (min(height, width) > 0 and math.isfinite(height * width)):
+            continue
+        if max(height, width) > _SQUARE * min(height, width):
+            msg = (
+                f"an ONNX client takes square pixels, but those of {grid.get('name')} are {height:g} m high and"
+                f" {width:g} m wide: say which size to tell it with resolution=... (in metres)"
+            )
+            raise LandmixError(msg)
+        return math.sqrt(height * width)
+    return None
 
 
 def _on_map(grid: dict[str, Any]) -> tuple[float, float] | None:
@@ -107,9 +112,9 @@ def _on_map(grid: dict[str, Any]) -> tuple[float, float] | None:
     try:
         crs = CRS.from_string(grid["crs"])
         metres = crs.linear_units_factor[1] if crs.is_projected else None
-    except CRSError:
+    except (CRSError, AttributeError):
         return None
     if metres is None:
         return None
-    a, b, _, d, e, _ = grid["transform"]
+    a, b, _, d, e, _ = map(float, grid["transform"])
     return math.hypot(b, e) * metres, math.hypot(a, d) * metres

@@ -152,6 +152,13 @@ def test_resolution_of_the_training_scenes(place: dict[str, Any], metres: float)
     assert pixel_size(model(training={"grids": [bare, place]})) == pytest.approx(metres, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "grids", [None, "here", [7], [{}], [{**GRID, "transform": "x"}], [{**GRID, "crs": 7, "pixel_m": [0, float("nan")]}]]
+)
+def test_a_damaged_place_is_none(grids: Any) -> None:
+    assert pixel_size(model(training={"grids": grids})) is None
+
+
 def test_a_resolution_is_asked_for(tmp_path: Path) -> None:
     unplaced = model(training={})
     with pytest.raises(LandmixError, match="resolution="):
