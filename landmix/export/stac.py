@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
-from rasterio.transform import Affine as Transform
-
 from landmix.errors import LandmixError
 from landmix.export.stac_bands import described, references
-from landmix.export.stac_dates import named
 from landmix.export.stac_ground import place
+from landmix.export.stac_training import grids, times
 from landmix.export.stac_words import VERSION, classes, href, plain, used_extensions
 from landmix.files import write_json
-from landmix.geo.grid import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +28,6 @@ _KINDS = {
     ".onnx": ("application/octet-stream; framework=onnx", "torch.onnx.export"),
 }
 _TORCH = ("application/octet-stream; framework=pytorch", "torch.save")
-
-_ANY_TIME = {"datetime": None, "start_datetime": "1900-01-01T00:00:00Z", "end_datetime": "9999-12-31T23:59:59Z"}
-"""As the extension writes that no time is known to be wrong."""
 
 _RELEASE = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(\+[0-9A-Za-z.-]+)?")
 
@@ -60,11 +51,11 @@ def model_item(bundle: Bundle, folder: Path, model: Path) -> dict[str, Any]:
         "stac_version": VERSION,
         "stac_extensions": [],
         "id": f"landmix-{bundle.digest[:16]}",
-        **place(_training_grids(bundle)),
+        **place(grids(bundle)),
         "properties": {
             "title": f"Land-cover model of {len(bundle.bands)} bands and {len(bundle.legend)} classes",
             "description": _description(bundle),
-            **_time(bundle),
+            **times(bundle),
             **_network(bundle),
             "mlm:input": [_input(bundle)],
             "mlm:output": [_output(bundle)],
@@ -211,28 +202,3 @@ def _checked(path: Path) -> tuple[int, str]:
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise LandmixError(msg) from error
-
-
-def _time(bundle: Bundle) -> dict[str, Any]:
-    """When the training scenes were taken, as far as their names say it."""
-    scenes = bundle.training.get("scenes")
-    files = [str(s["name"]) for s in scenes if isinstance(s, dict) and "name" in s] if isinstance(scenes, list) else []
-    known = named(files)
-    return known.fields | {"landmix:datetime_from": known.source} if known else {**_ANY_TIME}
-
-
-def _training_grids(bundle: Bundle) -> list[Grid]:
-    """Where the model was trained; what a stranger's file says wrongly is left out."""
-    said = bundle.training.get("grids")
-    return [grid for entry in (said if isinstance(said, list) else []) if (grid := _grid(entry)) is not None]
-
-
-def _grid(entry: Any) -> Grid | None:
-    try:
-        numbers = [float(number) for number in entry["transform"]]
-        height, width = int(entry["height"]), int(entry["width"])
-        if not all(map(math.isfinite, numbers)) or min(height, width) < 1:
-            return None
-        return Grid(crs=CRS.from_string(entry["crs"]), transform=Transform(*numbers), height=height, width=width)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, CRSError):
-        return None

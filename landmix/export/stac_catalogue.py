@@ -171,7 +171,7 @@ def _is_whole(item: dict[str, Any]) -> bool:
     times = [said.get("datetime"), said.get("start_datetime"), said.get("end_datetime")]
     return (
         all(time is None or isinstance(time, str) for time in times)
-        and (times[0] is not None or None not in times)
+        and (times[0] is not None or None not in times[1:])
         and isinstance(box, list)
         and len(box) == 4  # noqa: PLR2004 - west, south, east, north
         and all(isinstance(number, int | float) for number in box)

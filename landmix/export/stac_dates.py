@@ -98,7 +98,21 @@ def _acquired(part: Entry) -> When | None:
     if said:
         with contextlib.suppress(ValueError):
             return _at(_parse(said), "the tag ACQUISITIONDATETIME")
-    return named(path.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1] for path in part.files)
+    own = named(_last(path) for path in part.files)
+    return own or named(_members(part.files[0]))
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _members(path: str) -> list[str]:
+    """Names of the files in a product's folder, which anybody may have called otherwise."""
+    folder = local_file(path)
+    try:
+        return sorted(member.name for member in folder.iterdir()) if folder and folder.is_dir() else []
+    except OSError:
+        return []
 
 
 def _catalogued(item: Item) -> When | None:

@@ -65,7 +65,7 @@ def map_item(raster: Path, entry: Entry, source: Source, collection: str) -> dic
     folder = raster.absolute().parent
     with open_raster(str(raster)) as dataset:
         grid, tags = Grid.of(dataset), dataset.tags()
-    pixel = pixel_size(grid)
+    pixel = _metres(grid)
     digest = str(tags.get("LANDMIX_DIGEST", ""))
     taken = when(entry, raster)
     item: dict[str, Any] = {
@@ -77,7 +77,7 @@ def map_item(raster: Path, entry: Entry, source: Source, collection: str) -> dic
         "properties": {
             "title": f"Land cover of {raster.stem}",
             **taken.fields,
-            **({"gsd": round(sum(pixel) / 2, 6)} if pixel else {}),
+            **({"gsd": pixel} if pixel else {}),
             **projection(grid),
             "processing:software": {"landmix": str(tags.get("LANDMIX_VERSION", ""))},
             "landmix:datetime_from": taken.source,
@@ -94,6 +94,12 @@ def map_item(raster: Path, entry: Entry, source: Source, collection: str) -> dic
         "assets": dict(_assets(raster, source.legend, digest, pixel)),
     }
     return item | {"stac_extensions": used_extensions(item)}
+
+
+def _metres(grid: Grid) -> float | None:
+    """The pixel size, height and width averaged; None where it is not known."""
+    size = pixel_size(grid)
+    return round(sum(size) / 2, 6) or None if size else None
 
 
 def _provenance(tags: dict[str, str]) -> dict[str, Any]:
@@ -117,9 +123,7 @@ def _origins(entry: Entry, source: Source, folder: Path) -> Iterator[dict[str, s
         yield link | ({"type": media} if media else {}) | {"title": f"Scene: {name}"}
 
 
-def _assets(
-    raster: Path, legend: Legend, digest: str, pixel: tuple[float, float] | None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _assets(raster: Path, legend: Legend, digest: str, pixel: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """The map and those of its companions that were made with it."""
     for name in ("classes", *SHARES):
         path = raster if name == "classes" else raster.with_name(f"{raster.stem}_{name}.tif")
@@ -135,7 +139,7 @@ def _assets(
 
 
 def _asset(
-    path: Path, name: str, dataset: rasterio.DatasetReader, legend: Legend, pixel: tuple[float, float] | None
+    path: Path, name: str, dataset: rasterio.DatasetReader, legend: Legend, pixel: float | None
 ) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "href": href(path, path.absolute().parent),
@@ -149,7 +153,7 @@ def _asset(
     if dataset.nodata is not None:
         fields["nodata"] = number(dataset.nodata)
     if pixel:
-        fields["raster:spatial_resolution"] = round(sum(pixel) / 2, 6)
+        fields["raster:spatial_resolution"] = pixel
     if name == "classes":
         fields["classification:classes"] = classes(legend, nodata=True)
     else:

@@ -61,6 +61,13 @@ def test_the_file_s_own_tag_goes_before_its_name(tmp_path: Path) -> None:
     assert when(entry(path), path).fields == {"datetime": "2020-04-01T09:58:07.500Z"}
 
 
+def test_files_in_a_folder_of_another_name(tmp_path: Path) -> None:
+    write_scene(tmp_path / "landsat" / "LT52240631988227CUB02_B1.TIF")
+    (tmp_path / "landsat" / "notes_1999.txt").write_text("")
+    found = when(entry(tmp_path / "landsat"), tmp_path)
+    assert found.fields["start_datetime"] == "1988-08-14T00:00:00Z"
+
+
 def test_where_nobody_says_it_is_the_file_s_time_and_said_so(tmp_path: Path) -> None:
     path = write_scene(tmp_path / "scene.tif")
     os.utime(path, (1e9, 1e9))
