@@ -15,6 +15,7 @@ from landmix.classify.run import Work, classify
 from landmix.classify.settle import Wish, settled
 from landmix.core.scaling import Affine
 from landmix.engines.choose import choose
+from landmix.files import make_folder
 from landmix.geo.creation import creation_options
 from landmix.geo.paths import scene_entries
 from landmix.predictor import Predictor, channels
@@ -205,6 +206,8 @@ class Model:
             progress=heard,
         )
         plan = settled(plan, self._wish, overwrite=overwrite)
+        for path in places.values():
+            make_folder(path.parent)
         classify(plan, self._loaded, Work(overwrite=overwrite, workers=cores()), heard)
         return target
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from affine import Affine as Transform
 
-from landmix.core.bands import Band, BandSet
+from landmix.classify.array_bands import bands_of, names_of, numbers_of
+from landmix.core.bands import BandSet
 from landmix.errors import LandmixError
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
 from landmix.geo.grid import Grid
 from landmix.geo.meaning import meaning, unknown
-from landmix.geo.metadata import nanometres
 from landmix.geo.products.definition import find
 from landmix.geo.products.folder import describe_file, recognise_file
 from landmix.geo.scene import Scene, SceneFile, Stored
@@ -24,10 +22,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from landmix.core.bands import Band
     from landmix.geo.options import ReadOptions
-
-_NAMES = ("long_name", "band_name", "name", "description", "common_name")
-"""Coordinates beside the band axis that may name the bands, and the attribute in which rioxarray keeps names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +45,9 @@ def scene_of(array: xr.DataArray, dim: str, options: ReadOptions, *, inherited: 
     if array.dtype.kind not in "iuf":
         msg = f"{where} must hold integers or floating-point numbers, not {array.dtype}"
         raise LandmixError(msg)
-    names, waves = _names(array, dim), _waves(array, dim)
-    delivery = _delivery(where, names, array, options)
+    delivery = _delivery(where, names_of(array, dim), array, options)
     bands = delivery.bands or tuple(
-        DeliveredBand(path=where, number=i, band=band) for i, band in enumerate(_bands(names, waves, array, dim), 1)
+        DeliveredBand(path=where, number=band.number, band=band) for band in bands_of(array, dim)
     )
     nodata, tags = array.rio.nodata, _tags(array, dim, where, options, inherited=inherited)
     stored = tuple(_stored(band, tags, delivery, options, array, nodata, inherited=inherited) for band in bands)
@@ -84,85 +79,6 @@ def _delivery(where: str, names: Sequence[str], array: xr.DataArray, options: Re
     return found or Delivery(where=where)
 
 
-def _bands(names: Sequence[str], waves: Any, array: xr.DataArray, dim: str) -> list[Band]:
-    """A name that several bands share names none of them."""
-    times = Counter(names)
-    common = _beside(array, dim, "common_name")
-    return [
-        Band(
-            name=name if name and times[name] == 1 else f"B{i}",
-            wavelength=waves[0][i - 1],
-            width=waves[1][i - 1],
-            number=i,
-            named=bool(name) and times[name] == 1,
-            common=None if common is None else str(common[i - 1]),
-        )
-        for i, name in enumerate(names, start=1)
-    ]
-
-
-def _names(array: xr.DataArray, dim: str) -> list[str]:
-    """What the bands are called, from the first source that names them; empty where none does."""
-    count = array.sizes[dim]
-    own = _beside(array, dim, dim)
-    if own is not None and own.dtype.kind in "UTOS":
-        return [_printable(name) for name in own]
-    listed = array.attrs.get("long_name")
-    listed = [listed] if isinstance(listed, str) else listed
-    if isinstance(listed, list | tuple | np.ndarray) and len(listed):
-        # rioxarray's attribute still names all bands of the file where some were selected
-        numbers = _numbers(array, dim)
-        if all(0 < number <= len(listed) for number in numbers):
-            return [_printable(listed[number - 1] or "") for number in numbers]
-    for key in _NAMES:
-        found = _beside(array, dim, key)
-        if found is not None and found.dtype.kind in "UTOS":
-            return [_printable(name) for name in found]
-    return [""] * count
-
-
-def _numbers(array: xr.DataArray, dim: str) -> list[int]:
-    """The bands' numbers from 1 in the file that they come from; their places where the axis has none."""
-    own = _beside(array, dim, dim)
-    if own is None or own.dtype.kind not in "iu":
-        return list(range(1, array.sizes[dim] + 1))
-    return [int(number) for number in own]
-
-
-def in_file_order(array: xr.DataArray, dim: str) -> bool:
-    """Whether bands stand in the order of their numbers, with none left out."""
-    numbers = _numbers(array, dim)
-    return numbers in (list(range(1, len(numbers) + 1)), list(range(len(numbers))))
-
-
-def _printable(name: object) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(name)).strip()
-
-
-def _beside(array: xr.DataArray, dim: str, key: str) -> Any:
-    """A coordinate with a value a band, as numpy array; None where there is none."""
-    if key not in array.coords or array.coords[key].dims != (dim,):
-        return None
-    return np.asarray(array.coords[key].values)
-
-
-def _waves(array: xr.DataArray, dim: str) -> tuple[list[float | None], list[float | None]]:
-    """Centres and full widths at half maximum in nm, from coordinates whose unit is known."""
-    found: list[list[float | None]] = []
-    for keys in (("wavelength", "wavelengths", "center_wavelength"), ("fwhm", "full_width_half_max")):
-        found.append([None] * array.sizes[dim])
-        for key in (dim, *keys) if dim in keys else keys:
-            values = _beside(array, dim, key)
-            if values is None or values.dtype.kind not in "iuf":
-                continue
-            said = array.coords[key].attrs.get("units", array.attrs.get("wavelength_units", ""))
-            # STAC, from which stackstac takes this name, means micrometres
-            said = said or ("um" if key in {"center_wavelength", "full_width_half_max"} else "")
-            found[-1] = [nanometres(str(value), str(said)) for value in values]
-            break
-    return found[0], found[1]
-
-
 def _tags(array: xr.DataArray, dim: str, where: str, options: ReadOptions, *, inherited: bool) -> _Tags:
     """What rioxarray says of scale and offset; its encoding has them where it has applied them."""
     said, applied = (_lines(kept, array, dim) for kept in (array.attrs, array.encoding))
@@ -184,7 +100,7 @@ def _tags(array: xr.DataArray, dim: str, where: str, options: ReadOptions, *, in
 
 def _lines(kept: Any, array: xr.DataArray, dim: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Scales and offsets, one a band, of attributes or encoding."""
-    numbers = _numbers(array, dim)
+    numbers = numbers_of(array, dim)
     found = []
     for one, many, default in (("scale_factor", "scales", 1.0), ("add_offset", "offsets", 0.0)):
         listed = kept.get(many)

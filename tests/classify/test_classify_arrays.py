@@ -11,8 +11,9 @@ import rasterio
 from classify_files import model, plan_of, read, run, scene_values, write_scene
 
 from landmix.engines.choose import choose
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, UsageError
 from landmix.model import Model
+from landmix.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,40 @@ def test_an_array_is_classified_as_the_scene_is(tmp_path: Path, backend: str) ->
     np.testing.assert_array_equal(found, one.classify(scene_values()[[1, 0]]))
     with rasterio.open(tmp_path / "map.tif") as file:
         assert f'"backend": "{backend}"' in file.tags()["LANDMIX_ENGINE"]
+
+
+def test_a_scene_with_all_that_can_be_said(tmp_path: Path) -> None:
+    one = Model(model(2, nodata=(0.0, 0.0)), device="cpu", backend="torch", precision="fp32")
+    scene = write_scene(tmp_path / "scene.tif")
+    one.classify_scene(scene, tmp_path / "map.tif")
+    turned = write_scene(tmp_path / "turned.tif", scene_values()[[1, 0]])  # its names are wrong
+    heard = Silent()
+    there = one.classify_scene(
+        turned,
+        tmp_path / "other.tif",
+        confidence=tmp_path / "deep" / "sure.tif",
+        bands=[1, "nir"],
+        read={"match": "position"},
+        creation={"COMPRESS": "LZW"},
+        progress=heard,
+    )
+    assert there == tmp_path / "other.tif"
+    np.testing.assert_array_equal(read(there), read(tmp_path / "map.tif"))
+    assert not heard.warnings
+    with rasterio.open(tmp_path / "deep" / "sure.tif") as file:
+        assert (file.profile["compress"], file.nodata, file.scales) == ("lzw", 255, (1 / 200,))
+    assert not (tmp_path / "other_confidence.tif").exists()
+    one.classify_scene(scene, tmp_path / "flips.tif", tta="flips")
+    assert (read(tmp_path / "flips.tif") != read(tmp_path / "map.tif")).any()
+    for wrong, word in (
+        ({"read": {"scales": 1}}, "scene.scales"),
+        ({"read": {"match": "luck"}}, "scene.match must be"),
+        ({"creation": {"TILED": "YES"}}, "TILED"),
+        ({"bands": [1]}, "bands must name 2"),
+    ):
+        with pytest.raises(UsageError, match=word):
+            one.classify_scene(scene, tmp_path / "none.tif", **wrong)
+    assert not (tmp_path / "none.tif").exists()
 
 
 def test_a_scene_from_python_goes_on_as_it_was_begun(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import commands
 import numpy as np
 import pytest
 import rasterio
 import xarray as xr
 from array_files import bundle, expected, landmix_model, opened, world
 from classify_files import LEGEND, model, plan_of, read, run, scene_values, write_scene
+from seam_models import bundle_of
 
 from landmix.classify.array_layers import words
 from landmix.core.bands import Band, BandSet, Formula
@@ -18,6 +21,7 @@ from landmix.core.legend import Legend, LegendClass
 from landmix.core.scaling import Affine
 from landmix.engines.choose import choose
 from landmix.errors import LandmixError, UsageError
+from landmix.geo.products.folder import recognise_file
 from landmix.model import Model
 
 if TYPE_CHECKING:
@@ -97,6 +101,25 @@ def test_formulas_are_computed(tmp_path: Path) -> None:
     plan = plan_of(one, scene, tmp_path / "map" / "map.tif", engine=choose("cpu"))
     run(plan, one)
     for given in (opened(scene), opened(scene).chunk({"y": 40, "x": 60})):
+        np.testing.assert_array_equal(Model(one, device="cpu").classify_xarray(given), read(plan.target)[0])
+
+
+def test_a_product_of_one_file_is_known_by_its_names(tmp_path: Path) -> None:
+    """Embeddings as int8: their coding is undone, as the command does."""
+    names = [f"A{i:02}" for i in range(64)]
+    delivery = recognise_file("", names, ["int8"] * 64)
+    assert delivery is not None
+    bands = BandSet(tuple(replace(delivered.band, number=delivered.number) for delivered in delivery.bands))
+    one = replace(bundle_of(64, 2), bands=bands, decode=("alphaearth",) * 64, band_count=64, nodata=(-128.0,) * 64)
+    one = replace(one, normalise=Affine(scale=(3.0,) * 64, offset=(0.1,) * 64))
+    values = np.random.default_rng(0).integers(-127, 128, (64, 70, 80), np.int8)
+    values[3, :4, :9] = -128
+    named: dict[str, Any] = {"names": names, "wavelengths": None, "scaled": False}
+    scene = commands.write_scene(tmp_path / "scene.tif", values, nodata=-128, **named)
+    plan = plan_of(one, str(scene), tmp_path / "map" / "map.tif", engine=choose("cpu"))
+    run(plan, one)
+    assert len(np.unique(read(plan.target))) > 2
+    for given in (opened(scene), opened(scene).chunk({"y": 30, "band": 5}), opened(scene).assign_coords(band=names)):
         np.testing.assert_array_equal(Model(one, device="cpu").classify_xarray(given), read(plan.target)[0])
 
 
