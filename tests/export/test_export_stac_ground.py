@@ -49,8 +49,8 @@ CASES = {
     "degrees": grid(CRS.from_epsg(4326), Affine(0.01, 0, 10, 0, -0.01, 50)),
     "degrees to 360": grid(CRS.from_epsg(4326), Affine(0.01, 0, 190, 0, -0.01, 50)),
     "degrees over 180": grid(CRS.from_epsg(4326), Affine(0.01, 0, 179.5, 0, -0.01, 50)),
-    "a zone over 180": grid(CRS.from_epsg(32660), Affine(100, 0, 7.9e5, 0, -100, 7e6), 900, 900),
-    "from the west over 180": grid(CRS.from_epsg(32601), Affine(100, 0, 1e5, 0, -100, 7e6), 900, 900),
+    "a zone over 180": grid(CRS.from_epsg(32660), Affine(100, 0, 6.2e5, 0, -100, 7e6), 900, 900),
+    "from the west over 180": grid(CRS.from_epsg(32601), Affine(100, 0, 3e5, 0, -100, 7e6), 900, 900),
     "north pole": grid(CRS.from_epsg(3413), Affine(1e4, 0, -4e5, 0, -1e4, 3e5)),
     "south pole": grid(CRS.from_epsg(3031), Affine(1e4, 0, -4e5, 0, -1e4, 3e5)),
     "beside a pole": grid(CRS.from_epsg(3413), Affine(1e3, 0, 5e4, 0, -1e3, 3e5)),
@@ -101,6 +101,10 @@ def test_boxes_over_180_end_in_the_west() -> None:
     west, _, east, _ = place([CASES["degrees over 180"]])["bbox"]
     assert (west, east) == (179.5, -179.7)
     assert place([CASES["degrees over 180"]])["geometry"]["type"] == "MultiPolygon"
+    for name in ("a zone over 180", "from the west over 180", "over 180 near a pole"):
+        west, _, east, _ = place([CASES[name]])["bbox"]
+        assert 150 < west < 180
+        assert -180 < east < -170
     assert place([CASES["the earth"]])["bbox"] == WHOLE_EARTH
     assert place([CASES["the earth from 0"]])["bbox"] == WHOLE_EARTH
     assert place([CASES["north pole"]])["bbox"][::2] == [-180, 180]
