@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from landmix.bundle import Bundle
 
 
+_LINES = 2000
+"""Characters that are kept of a warning."""
+
+
 def write(bundle: Bundle, target: Path) -> str:
     """Write `target` in Markdown; what to say to the user."""
     write_text(target, rendered(bundle))
@@ -85,7 +89,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         "split": Markdown(of.split(figures)),
         "classes": of.classes(bundle),
         "confused": Markdown(of.confused(figures)),
-        "warnings": of.texts(figures.get("warnings")),
+        "warnings": [Markdown(escaped(text, _LINES)) for text in of.texts(figures.get("warnings"))],
         "takes": of.takes(bundle),
         "left_out": of.texts(training.get("bands_left_out")),
         "bands": of.bands(bundle),

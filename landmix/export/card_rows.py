@@ -156,5 +156,6 @@ def settings(bundle: Bundle) -> list[tuple[str, Any]]:
     ]
     for group in ("optim", "augment"):
         facts += [(f"{group}.{key}", value) for key, value in table(table(training, "settings"), group).items()]
-    facts += [(f"scene.{key}", value) for key, value in bundle.scene.items() if value is not None and key != "product"]
-    return facts + [(f"version of {key}", value) for key, value in table(training, "versions").items()]
+    facts += [(f"scene.{key}", value) for key, value in bundle.scene.items() if key != "product"]
+    facts += [(f"version of {key}", value) for key, value in table(training, "versions").items()]
+    return [(name, value) for name, value in facts if value is not None]

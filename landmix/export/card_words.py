@@ -31,13 +31,13 @@ class Markdown(str):
     __slots__ = ()
 
 
-def escaped(value: object) -> str:
+def escaped(value: object, longest: int = LONGEST) -> str:
     """Any text so that Markdown shows it as it is, on one line: no emphasis, links, tables, HTML or formulas in it."""
     if isinstance(value, Markdown):
         return value
     text = " ".join(_INVISIBLE.sub(" ", DASH if value is None else str(value)).split())
-    if len(text) > LONGEST:
-        text = text[:LONGEST] + "\N{HORIZONTAL ELLIPSIS}"
+    if len(text) > longest:
+        text = text[:longest] + "\N{HORIZONTAL ELLIPSIS}"
     return _FIRST.sub(r"\1\\", _MARKS.sub(r"\\\1", text)).translate(_HTML)
 
 
