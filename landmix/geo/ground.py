@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import ProjError
+
+from landmix.errors import LandmixError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,7 @@ def pixel_size(grid: Grid) -> tuple[float, float] | None:
     rows, cols = np.array([0, 1, 0]) + grid.height // 2, np.array([0, 0, 1]) + grid.width // 2
     try:
         xy = plane([grid], np.zeros(3, np.int32), rows, cols)
-    except CRSError:  # degrees that do not exist
+    except (ProjError, LandmixError):  # degrees that do not exist, other planets
         return None
     return float(np.hypot(*(xy[1] - xy[0]))), float(np.hypot(*(xy[2] - xy[0])))
 
@@ -70,8 +72,8 @@ def plane(
 
 
 def _unit(crs: pyproj.CRS) -> float | None:
-    """Metres in a unit of a projected CRS; None where its units are no lengths on the ground."""
-    if not crs.is_projected or _is_mercator(crs):
+    """Metres in a unit of a projected or local CRS; None where its units are no lengths on the ground."""
+    if not (crs.is_projected or crs.is_engineering) or _is_mercator(crs):
         return None
     return float(crs.axis_info[0].unit_conversion_factor)
 
@@ -85,7 +87,11 @@ def _is_mercator(crs: pyproj.CRS) -> bool:
 def _equidistant(xy: NDArray[np.float64], parts: list[tuple[NDArray[np.bool_], pyproj.CRS]]) -> None:
     """Replace CRS coordinates by metres around their common middle, in place."""
     for here, crs in parts:
-        to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+        try:
+            to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+        except ProjError as error:
+            msg = f"the CRS {crs.name} has no place on earth, so distances there are not known: remove it first"
+            raise LandmixError(msg) from error
         xy[here] = np.column_stack(to_degrees.transform(xy[here, 0], xy[here, 1]))
     every = np.logical_or.reduce([here for here, _ in parts])
     if not every.any():

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -101,7 +101,7 @@ def test_finish_names_the_parts_that_are_missing(tmp_path: Path) -> None:
     done("shard=1/3")
     done("shard=3/3")
     ended = predict("finish=true")
-    refused(ended, 1, "s.tif", "lacks 3 of its 9 parts", "row 0 col 64", "shard")
+    refused(ended, 1, "s.tif", "lacks 3 of its 9 parts", "row 0 col 63", "shard")
     assert not (tmp_path / "maps/s.tif").exists()
     assert len(list((tmp_path / "maps/.landmix/s").glob("*.tif"))) == 6
     done("shard=2/3")
@@ -157,10 +157,10 @@ def test_a_share_without_work_leaves_the_others_alone(tmp_path: Path, monkeypatc
     begun, ended = threading.Event(), threading.Event()
     write = part.write_parts
 
-    def wait(*arguments: object) -> None:
+    def wait(*arguments: Any) -> dict[Path, dict[int, int]]:
         begun.set()
         assert ended.wait(60)
-        write(*arguments)  # type: ignore[arg-type]
+        return write(*arguments)
 
     monkeypatch.setattr("landmix.classify.pipeline.write_parts", wait)
     codes: list[int] = []

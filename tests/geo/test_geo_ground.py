@@ -6,6 +6,7 @@ import pytest
 from affine import Affine as Transform
 from geo_files import NORTH_UP, ROTATED, SOUTH_UP, UTM, grid, ground
 
+from landmix.errors import LandmixError
 from landmix.geo.ground import pixel_size, plane
 
 GEOD = pyproj.Geod(ellps="WGS84")
@@ -61,6 +62,25 @@ def test_scenes_of_one_projected_crs_keep_their_coordinates() -> None:
     shifted = grid(20, 30, NORTH_UP @ NORTH_UP.translation(100, 0))
     xy = plane([grid(20, 30), shifted], np.array([0, 1, 0]), np.array([0, 0, 19]), np.array([0, 0, 29]))
     assert xy.tolist() == [[500_005, 5_399_995], [501_005, 5_399_995], [500_295, 5_399_805]]
+
+
+def test_a_local_crs_counts_in_its_own_unit() -> None:
+    local = grid(100, 120, NORTH_UP, 'LOCAL_CS["site",UNIT["foot",0.3048]]')
+    size = abs(NORTH_UP.a) * 0.3048
+    assert pixel_size(local) == pytest.approx((size, size))
+
+
+def test_other_planets_have_no_metres_on_earth() -> None:
+    there = grid(
+        100,
+        120,
+        DEGREES,
+        'GEOGCRS["Moon",DATUM["Moon",ELLIPSOID["Moon",1737400,0]],CS[ellipsoidal,2],'
+        'AXIS["lon",east],AXIS["lat",north],ANGLEUNIT["degree",0.0174532925199433],ID["IAU_2015",30100]]',
+    )
+    assert pixel_size(there) is None
+    with pytest.raises(LandmixError, match="no place on earth"):
+        plane([there], np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int32))
 
 
 def test_without_georeference_pixels_are_the_unit_and_scenes_are_far_apart() -> None:
