@@ -153,11 +153,13 @@ def landmix_map(bundle: Bundle, stored: NDArray[Any]) -> NDArray[np.integer]:
 def differing(bundle: Bundle, path: Path, client: str, stored: NDArray[Any]) -> int:
     """Valid pixels where a client's class is not landmix's, anywhere in the raster; ties aside.
 
-    Where nothing is nodata, Deepness feeds zeros beyond the right and lower edge, which are not told from pixels.
+    Where nothing is nodata, Deepness feeds zeros beyond the right and lower edge, which are not told from pixels unless
+    several bands have an offset.
     """
     expected = landmix_map(bundle, stored)
     valid = expected != bundle.legend.nodata
-    if client == "deepness" and all(value is None for value in bundle.nodata):
+    told_apart = len(stored) > 1 and any(bundle.scaling.offset)
+    if client == "deepness" and not told_apart and all(value is None for value in bundle.nodata):
         valid[len(valid) - bundle.margin :] = False
         valid[:, valid.shape[1] - bundle.margin :] = False
     assert valid.any()

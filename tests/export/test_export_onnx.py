@@ -76,6 +76,30 @@ def test_what_is_invalid_in_one_band_counts_as_the_training_mean_in_all(tmp_path
     assert np.abs(shares[:, 4, 20:33] - mean[:, 0]).max() > 0.01
 
 
+def test_a_value_that_is_only_stored_as_nodata_is_valid(tmp_path: Path) -> None:
+    bundle = model(nodata=(0.0,) * 3)
+    stored = stored_pixels(3)
+    stored[1, 5:50:2, 5:50:2] = 1000  # 0.0, as QGIS also writes nodata
+    stored[:, 20:23, 20:23] = 0
+    assert differing(bundle, exported(bundle, tmp_path, "deepness"), "deepness", stored) == 0
+
+
+@BOTH
+def test_nodata_is_found_however_a_client_rounds(tmp_path: Path, client: str) -> None:
+    bundle = model(2, blocks=0, nodata=(-32768.0, None))
+    double = np.float32(-32768 * 1e-4 - 0.1)
+    single = np.float32(-32768) * np.float32(1e-4) + np.float32(-0.1)
+    assert single != double
+    pixels = np.full((2, 1, 3), 0.5, np.float32)
+    pixels[0, 0] = [double, single, double + 1e-4]  # the last is a valid neighbour
+    if client == "deepness":
+        pixels = (pixels * 1.0 / 255.0).astype(np.float32)
+    shares = probabilities(exported(bundle, tmp_path, client), pixels, np.zeros(2, np.float32))
+    mean = bundle.network()(torch.zeros(1, 2, 1, 1)).softmax(1)[0, :, 0, 0].numpy()
+    np.testing.assert_allclose(shares[:, 0, :2], np.stack([mean, mean], 1), atol=1e-6)
+    assert np.abs(shares[:, 0, 2] - mean).max() > 0.01
+
+
 @BOTH
 def test_numbers_that_are_none(tmp_path: Path, client: str) -> None:
     nodata = (np.nan, -1.7976931348623157e308, 3.4028234663852886e38)
