@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -45,13 +46,31 @@ def quote_paths(arguments: list[str]) -> list[str]:
 
 def _quoted(argument: str) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or key.lstrip("+") not in PATH_KEYS | NAME_KEYS or not value or value[0] in "[{'\"":
+    if not equals or key.lstrip("+") not in PATH_KEYS | NAME_KEYS or not value:
+        return argument
+    if key == "scene":
+        return _scene(value)
+    if value[0] in "[{'\"":
         return argument
     if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook", "profile"}:
         return argument  # no name after all
-    if key == "scene" and not any(mark in value for mark in "/\\."):
-        return argument  # the group scene=default, not the file of another verb
     return argument if _plain(argument, value) else f"{key}={_as_text(value)}"
+
+
+def _scene(value: str) -> str:
+    """`scene=FILE` of view; `scene=default` of other verbs is a group.
+
+    Where a group has the name of a key, hydra takes any value but a mapping for one of the group's files.
+    """
+    group = value[0] not in _QUOTED and not any(mark in value for mark in "/\\.")
+    if value[0] == "{" or (group and (value in {"default", "inherit"} or not os.path.exists(value))):  # noqa: PTH110
+        return f"scene={value}"
+    if value.startswith("[[") and value.endswith("]]"):
+        value = value[1:-1]
+    return f"scene={{name: scene, path: {value if value[0] in _QUOTED else _as_text(value)}}}"
+
+
+_QUOTED = "['\""
 
 
 def _plain(argument: str, value: str) -> bool:

@@ -85,9 +85,9 @@ class MapReader:
                 counts[value] = counts.get(value, 0) + number
         return counts
 
-    def counted(self) -> Iterator[tuple[Window, dict[int, int]]]:
-        """Part by part of the map: its pixels by class value, without nodata."""
-        for tile in Tiling(core=_TILE).tiles(self.grid.window):
+    def counted(self, side: int = _TILE) -> Iterator[tuple[Window, dict[int, int]]]:
+        """In each square of `side` pixels of the map: its pixels by class value, without nodata."""
+        for tile in Tiling(core=side).tiles(self.grid.window):
             w = tile.write
             values = self._read(w.row, w.col, w.height, w.width)
             found, times = np.unique(values[self.valid(values)], return_counts=True)

@@ -31,14 +31,17 @@ def view(settings: ViewSettings, progress: Progress) -> None:
     from landmix.view.serve import listening, open_browser, serving, wait  # noqa: PLC0415
 
     limit_cache(_BLOCKS)
-    with listening(settings.port) as bound, contextlib.closing(_shown(settings, progress)) as shown:
+    with contextlib.closing(opened(settings, progress)) as shown, listening(settings.port) as bound:
         address = f"http://127.0.0.1:{bound.getsockname()[1]}/"
         with serving(application(shown), bound) as thread:
             progress.say(f"{address} shows {shown.name}; Ctrl-C ends it")
             shown.areas.start()
             if settings.open:
                 open_browser(address)
-            wait(thread)
+            try:
+                wait(thread)
+            finally:
+                shown.stop()
 
 
 def _check_packages() -> None:
@@ -48,8 +51,8 @@ def _check_packages() -> None:
             raise LandmixError(msg)
 
 
-def _shown(settings: ViewSettings, progress: Progress) -> Shown:
-    """Open everything that the page shows."""
+def opened(settings: ViewSettings, progress: Progress) -> Shown:
+    """Everything that the page shows, ready to be drawn; the caller closes it."""
     from landmix.view.areas import Areas  # noqa: PLC0415
     from landmix.view.frame import Frame  # noqa: PLC0415
     from landmix.view.pictures import Pictures  # noqa: PLC0415

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from affine import Affine as Transform
 
+from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.ground import pixel_size
 from landmix.geo.maps import MapReader
 
 if TYPE_CHECKING:
     from landmix.core.legend import Legend
-    from landmix.core.window import Window
     from landmix.geo.grid import Grid
 
 
@@ -34,9 +34,13 @@ class Areas:
         """Begin."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop after the part that is being counted."""
+    def stop(self) -> None:
+        """End after the part that is being counted."""
         self._stop.set()
+
+    def close(self) -> None:
+        """Stop, and wait for it."""
+        self.stop()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -61,7 +65,7 @@ class Areas:
         try:
             with MapReader(self._path) as reader:
                 self._total = reader.grid.window.size
-                for window, counts in reader.counted():
+                for window, counts in reader.counted(_side(reader.grid)):
                     pixel = _pixel_m2(reader.grid, window)
                     self._placed = self._placed and pixel is not None
                     for value in counts.keys() & self._pixels.keys():
@@ -72,6 +76,28 @@ class Areas:
                         return
         except LandmixError as error:
             self._error = str(error)
+
+
+def _side(grid: Grid) -> int:
+    """Side of squares in which all pixels are about as large, so that one area holds for all of them."""
+    side = 1024
+    while side > _SMALLEST:
+        rows = [min(max(row, 0), grid.height - 1) for row in (0, side, grid.height - side, grid.height - 1)]
+        first, below, above, last = (
+            _pixel_m2(grid, Window(row=row, col=grid.width // 2, height=1, width=1)) for row in rows
+        )
+        if not (first and below and above and last) or max(_apart(first, below), _apart(above, last)) < _SAME:
+            break
+        side //= 2
+    return side
+
+
+_SMALLEST = 32
+_SAME = 0.01
+
+
+def _apart(one: float, other: float) -> float:
+    return abs(one - other) / max(one, other)
 
 
 def _pixel_m2(grid: Grid, window: Window) -> float | None:

@@ -12,6 +12,7 @@ import numpy as np
 from landmix.core.bands import BandSet
 from landmix.core.composite import composites, limits, stretched
 from landmix.core.window import Window
+from landmix.errors import Stopped
 from landmix.geo.survey import coarse
 from landmix.geo.validity import band_validity
 from landmix.view.rasters import render
@@ -64,9 +65,15 @@ class Pictures:
         self.bands = composites(self.scene.bands)
         self._known = cache(self._look)
         self._looking = threading.Lock()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Do not go on looking at the whole scene."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close the scene's files."""
+        self.stop()
         for pool in self._pools.values():
             pool.close()
 
@@ -116,9 +123,15 @@ class Pictures:
         while max(self.frame.shape(level)) > _SMALL:
             level += 1
         scene = coarse(self._only(self._all), 2**level)
+        strips = []
         with scene.open() as reader:
-            values = np.concatenate([_physical(reader, strip) for strip in _strips(scene, 2**level)], axis=1)
-        found = limits(values, np.isfinite(values).all(0))
+            for strip in _strips(scene, 2**level):
+                if self._stopped.is_set():
+                    raise Stopped
+                strips.append(_physical(reader, strip))
+        values = np.concatenate(strips, axis=1)
+        shown: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(0))
+        found = limits(values, shown)
         return _Small(level, values, {band.name: pair for band, pair in zip(self._all, found, strict=True)})
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
 T = TypeVar("T")
+
+_PATIENCE = 3.0
+"""Seconds for a thread to give its reader back."""
 
 
 class Pool(Generic[T]):
@@ -38,10 +41,11 @@ class Pool(Generic[T]):
             self._free.put(reader)
 
     def close(self) -> None:
-        """Close every reader, as soon as it is back."""
-        for _ in range(self._most):
-            self._free.get()
-        self._handles.close()
+        """Close every reader, if they are back in time: one that another machine keeps waiting is left alone."""
+        with contextlib.suppress(Empty):
+            for _ in range(self._most):
+                self._free.get(timeout=_PATIENCE)
+            self._handles.close()
 
 
 class Cache:

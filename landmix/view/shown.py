@@ -42,6 +42,12 @@ class Shown:
         self._cache = Cache()
         self._titles = list(self.pictures.bands) if self.pictures else []
 
+    def stop(self) -> None:
+        """End what takes long."""
+        self.areas.stop()
+        if self.pictures:
+            self.pictures.stop()
+
     def close(self) -> None:
         """Close every file."""
         for part in (self.areas, self.classes, self.confidence, self.pictures, self.spectra):

@@ -76,6 +76,7 @@ class View {
     this.sides[side]?.remove();
     const made = layer(this.facts, id, side, this.legend);
     made.on("tileerror", (event) => tell(event.error?.message ? event.error : new Error("a tile could not be read")));
+    made.on("loading load", (event) => byId(`chip-${side}`).classList.toggle("busy", event.type === "loading"));
     this.sides[side] = made.addTo(this.map);
     this.fade();
     byId(`chip-${side}`).textContent = this.facts.layers.find((own) => own.id === id).name;
@@ -115,8 +116,11 @@ class View {
     for (const made of Object.values(this.sides)) made?.repaint?.();
   }
 
+  /** The whole map; a zoom that is under way ends first, or Leaflet would go on with it. */
   fit() {
-    this.map.fitBounds(this.whole, { padding: [12, 12] });
+    const fit = () => this.map.fitBounds(this.whole, { padding: [12, 12], animate: false });
+    if (this.zooming) this.map.once("zoomend", fit);
+    else fit();
   }
 
   hands() {
@@ -127,7 +131,10 @@ class View {
     byId("help-open").addEventListener("click", () => byId("help").showModal());
     byId("drawer").addEventListener("click", () => this.drawer());
     map.on("mousemove", (event) => pixel.look(event.latlng));
+    byId("swipe").addEventListener("mousemove", (event) => event.buttons || pixel.look(map.mouseEventToLatLng(event)));
     map.on("click", (event) => pixel.hold(event.latlng));
+    map.on("zoomanim", () => (this.zooming = true));
+    map.on("zoomend", () => (this.zooming = false));
     map.on("zoomend", () => pixel.mark());
     map.on("moveend", () => byKeyboard() && pixel.look(map.getCenter()));
     map.getContainer().addEventListener("focus", () => byKeyboard() && pixel.look(map.getCenter()));
