@@ -80,7 +80,7 @@ export class Pixel {
     const own = found.class === null ? null : this.facts.classes[found.class];
     const name = own ? [swatch(own.color), own.name] : ["no class"];
     byId("pixel-name").replaceChildren(...name);
-    byId("pixel-sure").textContent = found.confidence === null ? "" : `${percent(found.confidence)} sure`;
+    byId("pixel-sure").textContent = found.confidence === null ? "" : `confidence ${percent(found.confidence)}`;
     byId("summary").replaceChildren(...(own ? [swatch(own.color), own.name] : ["no class"]));
     if (found.confidence !== null) byId("summary").append(make("span", { className: "quiet" }, ` ${percent(found.confidence)}`));
     this.list(found);
