@@ -120,7 +120,9 @@ def load(path: str | Path) -> Bundle:
         msg = f"the model {path} is damaged: its data are nested too deeply"
         raise LandmixError(msg) from error
     except (LandmixError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        msg = f"the model {path} is damaged: {error}"
+        what = str(error) if isinstance(error, ValueError | LandmixError) else "it is not described as landmix does it"
+        what = f"its description lacks {error}" if isinstance(error, KeyError) else what
+        msg = f"the model {path} is damaged: {what}"
         raise LandmixError(msg) from error
 
 

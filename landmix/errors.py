@@ -9,6 +9,10 @@ class UsageError(LandmixError):
     """The command line or the configuration is wrong; nothing was read or written (exit code 2)."""
 
 
+class ShapeError(UsageError, ValueError):
+    """An array has another shape than is needed."""
+
+
 class Terminated(BaseException):
     """SIGTERM arrived (exit code 143).
 

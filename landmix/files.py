@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,6 +176,16 @@ def sync(path: Path) -> None:
     """Make sure that a file's bytes are on the disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def check_text(*names: str) -> None:
+    """Raise `UsageError` for a name that is not UTF-8: neither JSON nor GDAL can hold it."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            msg = f"names must be UTF-8, but {name.encode('utf-8', 'backslashreplace').decode()} is not: rename it"
+            raise UsageError(msg) from None
 
 
 def unwritable(path: Path, error: OSError) -> LandmixError:

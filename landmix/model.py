@@ -15,6 +15,7 @@ from landmix.classify.run import Work, classify
 from landmix.classify.settle import Wish, settled
 from landmix.core.scaling import Affine
 from landmix.engines.choose import choose
+from landmix.errors import ShapeError
 from landmix.files import make_folder
 from landmix.geo.creation import creation_options
 from landmix.geo.paths import scene_entries
@@ -43,6 +44,7 @@ class Model:
     def __init__(self, bundle: Bundle, *, device: str = "auto", backend: str = "auto", precision: str = "auto") -> None:
         """`device` (auto, cpu, cuda), `backend` (auto, torch, openvino) and `precision` (auto, fp32, bf16) compute."""
         self.bundle = bundle
+        choose(device, backend, precision)  # what cannot be had is said at once
         self._wish = Wish(device=device, backend=backend, precision=precision)
         self._loaded = Loaded(bundle, cores())
 
@@ -73,12 +75,12 @@ class Model:
         They are taken to be stored as in the training scene; otherwise `value * scale + offset`, a number or one a
         band, must be the physical value that the model was trained on (1 and 0 for physical values). Spectral indices
         are computed. Pixels that are nodata in any band become `legend.nodata`. Outside the array counts as nodata.
-        Raises `ValueError` for another number of bands or axes.
+        Raises `ShapeError`, a `ValueError`, for another number of bands or axes.
         """
         count = len(self.bands)
         if pixels.ndim != 3 or pixels.shape[0] != count:  # noqa: PLR2004
             msg = f"pixels must have the shape (bands, rows, columns) with {count} bands, not {pixels.shape}"
-            raise ValueError(msg)
+            raise ShapeError(msg)
         trained = self.bundle.scaling
         scaling = Affine(
             scale=trained.scale if scale is None else tuple(np.broadcast_to(scale, count).astype(float).tolist()),
@@ -157,7 +159,7 @@ class Model:
             array,
             dim=dim,
             bands=bands,
-            settings=PredictSettings(outputs=("classes",) if outputs is None else tuple(outputs), tta=tta),
+            settings=PredictSettings(outputs=_outputs(outputs), tta=tta),
             said={key: value for key, value in said.items() if value is not None},
             progress=Warner(),
         )
@@ -210,6 +212,10 @@ class Model:
             make_folder(path.parent)
         classify(plan, self._loaded, Work(overwrite=overwrite, workers=cores()), heard)
         return target
+
+
+def _outputs(said: Sequence[str] | None) -> tuple[str, ...]:
+    return ("classes",) if said is None else (said,) if isinstance(said, str) else tuple(said)
 
 
 def load(path: str | Path, *, device: str = "auto", backend: str = "auto", precision: str = "auto") -> Model:

@@ -11,7 +11,7 @@ import numpy as np
 
 from landmix.classify.cut import cut_for
 from landmix.engines.engine import FULL, SHARES, Wanted
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, UsageError
 from landmix.files import local_file
 from landmix.geo.remote import shown
 
@@ -60,6 +60,11 @@ class PredictSettings:
     """Smaller patches of the finished map take the class of their largest neighbour; 0: none."""
     creation: tuple[tuple[str, str], ...] = ()
     """GDAL's creation options of the finished rasters, where the user wants others than landmix's own."""
+
+    def __post_init__(self) -> None:
+        if self.tta not in {"none", "flips"}:
+            msg = f"tta must be none or flips, not {self.tta!r}"
+            raise UsageError(msg)
 
     @property
     def wanted(self) -> Wanted:

@@ -79,6 +79,7 @@ def plan_scene(
         bundle.bands,
         trained_count=bundle.band_count,
         nodata=bundle.nodata,
+        trained=bundle.scaling,
         bands=bands,
         warn=progress.warn,
         say=progress.say,

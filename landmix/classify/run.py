@@ -155,6 +155,10 @@ def _locked(plan: Plan, work: Work) -> Iterator[None]:
 
 def _check_targets(plan: Plan) -> None:
     """No output may be an input, not even through a link, nor may its style be that of another file."""
+    styles = [sidecar_paths(plan.path(layer))["qml"] for layer in plan.layers]
+    if len(set(styles)) < len(styles):
+        msg = f"two rasters would share the style {max(styles, key=styles.count)}: call them differently"
+        raise LandmixError(msg)
     inputs = [Path(file) for file in map(local_file, plan.scene.files) if file is not None]
     for layer in plan.layers:
         path = plan.path(layer)

@@ -145,6 +145,7 @@ def _fitted(
         bundle.bands,
         trained_count=bundle.band_count,
         nodata=bundle.nodata,
+        trained=bundle.scaling,
         bands=bands,
         warn=progress.warn,
         say=progress.say,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from landmix.cli.signals import signals
 from landmix.cli.verbs import VERBS, Verb, usage
 from landmix.errors import LandmixError, Terminated, UsageError
+from landmix.files import check_text
 from landmix.version import __version__
 
 if TYPE_CHECKING:
@@ -41,10 +42,8 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
     try:
         with signals():
             return _run(arguments)
-    except KeyboardInterrupt:
-        return _end(130, "interrupted: what is finished stays for the next run")
-    except Terminated:
-        return _end(143, "terminated: what is finished stays for the next run")
+    except (KeyboardInterrupt, Terminated) as stop:
+        return _stopped(arguments[0], 130 if isinstance(stop, KeyboardInterrupt) else 143)
     except UsageError as error:
         return _end(2, str(error), tell=tell)
     except LandmixError as error:
@@ -58,6 +57,15 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
         return _end(1, f"landmix failed unexpectedly ({what}); HYDRA_FULL_ERROR=1 shows where", tell=tell)
 
 
+def _stopped(verb: str, code: int) -> int:
+    """What is left by a command that somebody stopped; a page that is shown ends so, and has nothing to say."""
+    if verb == "view":
+        return code
+    what = "interrupted" if code == 130 else "terminated"  # noqa: PLR2004 - 128 + SIGINT
+    kept = ": what is finished stays for the next run" if verb in ("demo", "predict", "train") else ""
+    return _end(code, what + kept)
+
+
 def _end(code: int, message: str, *, tell: bool = False) -> int:
     """Print the last line on standard error."""
     if tell:
@@ -67,6 +75,7 @@ def _end(code: int, message: str, *, tell: bool = False) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    check_text(*arguments)
     verb = VERBS.get(arguments[0])
     if verb is None:
         near = difflib.get_close_matches(arguments[0], VERBS, 1)

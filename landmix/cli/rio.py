@@ -17,7 +17,7 @@ from rasterio.rio import options
 
 from landmix.cli.signals import signals
 from landmix.errors import LandmixError, Terminated, UsageError
-from landmix.files import is_remote
+from landmix.files import check_text, is_remote
 
 _FULL = "the memory is full: close other programs, or cut the scene"
 
@@ -63,9 +63,10 @@ def landmix(ctx: click.Context, /, **given: Any) -> None:
     try:
         with signals(), about["env"]:
             _classify(given, quiet=quiet)
-    except Terminated:
-        click.echo("Terminated!", err=True)
-        ctx.exit(143)
+    except (KeyboardInterrupt, Terminated) as stop:
+        interrupted = isinstance(stop, KeyboardInterrupt)
+        click.echo("Aborted!" if interrupted else "Terminated!", err=True)
+        ctx.exit(130 if interrupted else 143)
     except UsageError as error:
         raise click.UsageError(_in_options(error), ctx) from error
     except LandmixError as error:
@@ -78,6 +79,7 @@ def landmix(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _classify(given: dict[str, Any], *, quiet: bool) -> None:
+    check_text(given["src"], given["dst"], given["model"], given["confidence"] or "")
     source = _source(given["src"])
     _check_targets(source, given)
     from landmix.cli.rio_progress import RioProgress  # noqa: PLC0415
@@ -121,8 +123,8 @@ def _check_targets(source: str, given: dict[str, Any]) -> None:
             if not is_remote(used) and os.path.realpath(path) == os.path.realpath(used):
                 msg = f"{name} must not be {other}, but both are {path}"
                 raise UsageError(msg)
-        if path.suffix.lower() in {".qml", ".vrt"} or path.name.lower().endswith((".aux.xml", ".vat.dbf", ".vat.cpg")):
-            msg = f"{name} must not be called like a side file, but is {path}: call it something.tif"
+        if path.suffix.lower() not in {".tif", ".tiff"}:
+            msg = f"{name} is a GeoTIFF and must end in .tif or .tiff, but is {path}"
             raise UsageError(msg)
         if path.exists() and not given["overwrite"]:
             msg = f"{path} exists and is not replaced without --overwrite"

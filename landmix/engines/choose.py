@@ -9,14 +9,25 @@ from typing import Any
 import torch
 
 from landmix.engines.engine import TILE, EngineSpec
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, UsageError
 
 _GPU_TILE, _GPU_BATCH = 256, 16
 """Side of a tile on a GPU, and tiles at a time; fewer where its memory has no room for them."""
 
 
 def choose(device: str = "auto", backend: str = "auto", precision: str = "auto") -> EngineSpec:
-    """What computes here. Raises `LandmixError` where this machine cannot do what is wanted."""
+    """What computes here.
+
+    Raises `LandmixError` where this machine cannot do what is wanted, `UsageError` for words that mean nothing.
+    """
+    for name, said, words in (
+        ("device", device, ("auto", "cpu", "cuda")),
+        ("backend", backend, ("auto", "torch", "openvino")),
+        ("precision", precision, ("auto", "fp32", "bf16")),
+    ):
+        if said not in words:
+            msg = f"{name} must be {', '.join(words[:-1])} or {words[-1]}, not {said!r}"
+            raise UsageError(msg)
     where = choose_device(device).type
     if backend == "openvino" and where != "cpu":
         msg = "backend=openvino computes on CPUs: choose device=cpu, or backend=torch"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from landmix.core.bands import BandSet
+    from landmix.core.scaling import Affine
     from landmix.geo.scene import Scene
 
 
@@ -20,16 +21,18 @@ def fit_to(
     *,
     trained_count: int,
     nodata: Sequence[float | None] | None = None,
+    trained: Affine | None = None,
     bands: Sequence[str | int] | None = None,
     warn: Callable[[str], None],
     say: Callable[[str], None],
 ) -> Scene:
     """The scene with exactly the bands `wanted`, read or computed.
 
-    `nodata` (for each of `wanted.inputs`) counts where the scene has no value of its own. `bands` are the scene's bands
-    for `wanted.inputs`, one by one, by number from 1 or name, where the user knows better than any matching. `say`
-    hears what was matched to what where names differ. Raises `LandmixError` for a band that is missing and for another
-    unit.
+    `nodata` (for each of `wanted.inputs`) counts where the scene has no value of its own. `trained`: the scaling of the
+    training scene, a line for each of them; whole numbers that nobody explains are refused where it did something.
+    `bands` are the scene's bands for `wanted.inputs`, one by one, by number from 1 or name, where the user knows better
+    than any matching. `say` hears what was matched to what where names differ. Raises `LandmixError` for a band that is
+    missing and for numbers of another unit or of none that is known.
     """
     inputs = wanted.inputs
     if bands is None:
@@ -42,6 +45,8 @@ def fit_to(
     elif table := found.table(scene.bands, inputs):
         say(f"bands of {scene.where} by what they are, not by name:\n{table}")
     _check_units(scene, found, inputs, warn)
+    if trained is not None:
+        _check_scaling(scene, found, inputs, trained)
     chosen = scene.take(found.indices)
     values = dict(zip(inputs.names, nodata or [None] * len(inputs), strict=True))
     return chosen.read_as(inputs).with_nodata(values).compose(wanted)
@@ -53,6 +58,19 @@ def _as_said(scene: Scene, inputs: BandSet, bands: Sequence[str | int]) -> Match
         msg = f"bands must name {len(inputs)} bands of {scene.where}, for {inputs} of the model, not {len(bands)}"
         raise UsageError(msg)
     return Match(indices=tuple(scene.bands.select(bands, scene.where, "bands")), how=("user",) * len(inputs))
+
+
+def _check_scaling(scene: Scene, found: Match, inputs: BandSet, trained: Affine) -> None:
+    """Whole numbers that nobody explains are not taken for physical values, nor for those of the training scene."""
+    for band, index, scale, offset in zip(inputs, found.indices, trained.scale, trained.offset, strict=True):
+        stored = scene.stored[scene.origins[index][0]]
+        if not stored.known and stored.dtype.kind in "ui" and (scale, offset) != (1.0, 0.0):
+            msg = (
+                f"the model was trained on {band} as stored * {scale:g} + {offset:g}, but nothing says what the whole"
+                f" numbers of {scene.where} are: say scene.scale={scale:g} scene.offset={offset:g} if they are stored"
+                " alike, or scene.scale=none if they are physical values already"
+            )
+            raise LandmixError(msg)
 
 
 def _check_units(scene: Scene, found: Match, inputs: BandSet, warn: Callable[[str], None]) -> None:

@@ -50,6 +50,11 @@ class MapReader:
             self._dataset.close()
             raise LandmixError(msg)
 
+        if (self._dataset.scales[0], self._dataset.offsets[0]) != (1.0, 0.0):
+            self._dataset.close()
+            msg = f"{path} is no class map: its numbers have a scale, as those of a confidence raster"
+            raise LandmixError(msg)
+
     def __enter__(self) -> MapReader:  # noqa: PYI034 - Self would say no more
         return self
 

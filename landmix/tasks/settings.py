@@ -278,6 +278,9 @@ class ExportSettings:
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
             msg = f"resolution must be a pixel size in metres, not {self.resolution}"
             raise ValueError(msg)
+        if self.format != "onnx" and (self.client, self.tile, self.resolution) != ("generic", 256, None):
+            msg = f"client, tile and resolution are settings of format=onnx, not of format={self.format}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

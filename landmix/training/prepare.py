@@ -10,6 +10,7 @@ import numpy as np
 from landmix.core.bands import BandSet
 from landmix.core.indices import features as index_bands
 from landmix.core.indices import needs_reflectance
+from landmix.core.scaling import Affine
 from landmix.errors import LandmixError, UsageError
 from landmix.geo.fitting import fit_to
 from landmix.geo.ground import pixel_size, plane
@@ -112,10 +113,13 @@ def open_part(
     if unfit and not like:
         progress.warn(f"{', '.join(unfit)} are defined for reflectance, but {scenes[0].where} is not known to be that")
     band_count = like.band_count if like else len(scenes[0].bands)
+    first = like.scenes[0] if like else scenes[0].compose(bands)
+    stored = [first.readings[band.name] for band in bands.inputs]
+    scaling = Affine(scale=tuple(s.scale for s in stored), offset=tuple(s.offset for s in stored))
     matched = [
-        scene.compose(bands)
+        first
         if scene is scenes[0] and like is None
-        else fit_to(scene, bands, trained_count=band_count, warn=progress.warn, say=progress.say)
+        else fit_to(scene, bands, trained_count=band_count, trained=scaling, warn=progress.warn, say=progress.say)
         for scene in scenes
     ]
     matched = _with_nodata(matched, like)

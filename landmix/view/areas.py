@@ -74,8 +74,9 @@ class Areas:
                     self._seen += window.size
                     if self._stop.is_set():
                         return
-        except LandmixError as error:
-            self._error = str(error)
+        except Exception as error:  # noqa: BLE001 - the page would wait for ever
+            known = isinstance(error, LandmixError)
+            self._error = str(error) if known else f"areas could not be counted ({type(error).__name__}: {error})"
 
 
 def _side(grid: Grid) -> int:

@@ -90,5 +90,5 @@ class Spectra:
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN and no infinity; seven digits are enough for float32."""
+    """JSON has no NaN and no infinity; ten digits tell places on earth apart by less than a pixel."""
     return float(f"{value:.10g}") if math.isfinite(value) else None

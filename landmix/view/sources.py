@@ -106,7 +106,9 @@ def _told(path: Path) -> str | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     one = told[-1] if told and isinstance(told[-1], str) else None
-    return None if one is None or "\0" in one or is_remote(one) else one
+    # two slashes name another machine on Windows, and asking for such a file logs in there
+    other = one is None or "\0" in one or is_remote(one) or one.startswith(("//", "\\\\"))
+    return None if other else one
 
 
 def _as_predicted(tags: Mapping[str, str]) -> ReadOptions:

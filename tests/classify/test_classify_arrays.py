@@ -98,3 +98,22 @@ def test_a_scene_from_python_goes_on_as_it_was_begun(tmp_path: Path) -> None:
     with pytest.raises(LandmixError, match=r"another model.*overwrite=true"):
         Model(model(seed=3)).classify_scene(scene, plan.target)
     Model(model(seed=3)).classify_scene(scene, plan.target, overwrite=True)
+
+
+@pytest.mark.parametrize("word", ["device", "backend", "precision"])
+def test_words_that_mean_nothing_are_refused_at_once(word: str) -> None:
+    with pytest.raises(UsageError, match=f"{word} must be auto, .* not 'nonsense'"):
+        Model(model(), **{word: "nonsense"})
+
+
+def test_turns_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif")
+    with pytest.raises(UsageError, match="tta must be none or flips, not 'spin'"):
+        Model(model(), device="cpu").classify_scene(scene, tmp_path / "map.tif", tta="spin")  # type: ignore[arg-type]
+
+
+def test_another_number_of_bands_is_an_error_of_both_kinds() -> None:
+    with pytest.raises(ValueError, match="with 2 bands"):
+        Model(model(), device="cpu").classify(np.zeros((3, 5, 5)))
+    with pytest.raises(LandmixError, match="with 2 bands"):
+        Model(model(), device="cpu").classify(np.zeros((3, 5, 5)))

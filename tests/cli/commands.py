@@ -142,7 +142,7 @@ def done_inside(*arguments: str) -> None:
 
 
 def refused(done: Done, code: int, *words: str) -> None:
-    """Check that a command ended as CLI.md says: exit code, one sentence that holds `words`, no traceback."""
+    """Check that a command ended as it should: exit code, one sentence that holds `words`, no traceback."""
     assert done.code == code, (done.code, done.out, done.err)
     assert done.last.startswith("error: "), done.err
     assert "Traceback" not in done.err + done.out

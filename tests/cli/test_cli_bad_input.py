@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -355,3 +357,21 @@ def test_complex_scene(inside_tmp: Path) -> None:
     with rasterio.open(inside_tmp / "c.tif", "w", driver="GTiff", width=4, height=4, count=1, dtype="complex64") as c:
         c.write(np.ones((1, 4, 4), np.complex64))
     refused(ended_inside("inspect", "path=c.tif"), 1, "c.tif", "complex")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names are text there")
+def test_names_that_are_not_utf8_are_refused(here: Path) -> None:
+    odd = os.fsdecode(b"odd \xff.tif")
+    (here / odd).write_bytes(b"")
+    for arguments in (
+        ["model=model.ckpt", f"scenes={odd}", "out_dir=maps"],
+        ["model=model.ckpt", "scenes=scene.tif", f"out_dir={odd}"],
+    ):
+        refused(run("predict", *arguments, cwd=here), 2, "names must be UTF-8", r"\udcff")
+    assert not (here / "maps").exists()
+
+
+@pytest.mark.parametrize("setting", ["client=deepness", "tile=128", "resolution=10"])
+def test_settings_of_onnx_are_refused_for_other_formats(here: Path, setting: str) -> None:
+    refused(run("export", "model=model.ckpt", "format=card", "out=card.md", setting, cwd=here), 2, "format=onnx")
+    assert not (here / "card.md").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -180,7 +181,7 @@ def test_what_exists_is_not_replaced(tmp_path: Path) -> None:
         ([world().scene, other, "--confidence", link], ["--confidence must not be SRC"]),
         ([world().scene, other, "--confidence", other], ["two files"]),
         ([world().scene, world().model], ["DST must not be --model"]),
-        ([world().scene, tmp_path / "map.qml"], ["side file"]),
+        ([world().scene, tmp_path / "map.qml"], ["must end in .tif"]),
         ([world().scene, tmp_path], ["is a directory"]),
     ):
         refused(inside(*args, *model(), "--overwrite"), 2, *words)
@@ -207,6 +208,15 @@ def test_errors_are_one_sentence(tmp_path: Path) -> None:
     refused(inside(unnamed, tmp_path / "x.tif", *model()), 1, "needs band blue")
 
 
+def test_names_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    scene, target = world().scene, tmp_path / "map.tif"
+    odd = os.fsdecode(b"odd \xff.tif")
+    refused(inside(tmp_path / odd, target, *model()), 2, "names must be UTF-8", r"odd \udcff.tif")
+    refused(inside(scene, tmp_path / "map.jpg", *model()), 2, "must end in .tif or .tiff")
+    refused(inside(scene, target, *model(), "--confidence", tmp_path / "map.tiff"), 1, "would share the style")
+    assert not target.exists()
+
+
 def test_progress_is_on_standard_error(tmp_path: Path) -> None:
     unnamed = write_scene(tmp_path / "unnamed.tif", names=None, wavelengths=None)
     done = inside(unnamed, tmp_path / "a.tif", *model(), "--progress")
@@ -221,7 +231,7 @@ def test_progress_is_on_standard_error(tmp_path: Path) -> None:
     assert (quiet.exit_code, quiet.output) == (0, "")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_it_leaves_nothing_half_written(tmp_path: Path, number: signal.Signals, code: int) -> None:
     write_scene(tmp_path / "big.tif", np.tile(big_values(2), (1, 12, 12)), **BLOCKS)
     process = subprocess.Popen(

@@ -219,6 +219,15 @@ def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
     assert maps[0].read_bytes() == maps[1].read_bytes()
 
 
+def test_shares_are_no_class_map(tmp_path: Path) -> None:
+    path = tmp_path / "map_confidence.tif"
+    with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint8", height=4, width=4) as file:
+        file.write(np.full((1, 4, 4), 190, np.uint8))
+        file.scales = (0.005,)
+    with pytest.raises(LandmixError, match="is no class map: its numbers have a scale"):
+        MapReader(str(path))
+
+
 @pytest.mark.parametrize("values", [coordinates(2, 4, 5, "uint8"), coordinates(1, 4, 5, "float32")])
 def test_what_is_no_class_map_is_refused(tmp_path: Path, values: NDArray[Any]) -> None:
     path = write_tif(tmp_path / "a.tif", values)

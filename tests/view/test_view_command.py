@@ -36,8 +36,7 @@ def test_it_runs_until_a_signal(tmp_path: Path, number: signal.Signals, code: in
         out, err = process.communicate(timeout=20)
         assert process.returncode == code
         assert out == ""
-        assert "Traceback" not in err
-        assert len(err.splitlines()) == 1
+        assert err == ""  # it is how everybody ends it
     assert tree(tmp_path) == before
 
 

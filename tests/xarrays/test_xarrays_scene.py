@@ -139,6 +139,15 @@ def test_units_are_never_guessed() -> None:
         one.classify_xarray(array().assign_attrs(units="K"))
 
 
+def test_whole_numbers_that_nobody_explains_are_not_physical_values() -> None:
+    scaled = Affine(scale=(0.0001, 0.0001), offset=(-0.1, -0.1))
+    one = Model(model(2, nodata=(0.0, 0.0), scaling=scaled), device="cpu")
+    with pytest.raises(LandmixError, match=r"trained on .* as stored \* 0.0001 \+ -0.1, .* say scale=0.0001"):
+        one.classify_xarray(array())
+    one.classify_xarray(array(), scale=1, offset=0)
+    one.classify_xarray(array().astype("float32"))
+
+
 def test_numbers_that_somebody_may_have_scaled() -> None:
     """xarray keeps attributes through arithmetic, so what they say may have been done."""
     said = array().assign_attrs(scale_factor=0.5, add_offset=1.0)
