@@ -137,6 +137,8 @@ def test_a_worker_that_is_killed_costs_its_shard_and_not_the_run(
 
     from landmix.geo.paths import Entry  # noqa: PLC0415
 
+    monkeypatch.setattr(cut, "SHARD", 32)  # here, and in workers that start again too
+    (tmp_path / "small.py").write_text(SMALL, encoding="utf-8")
     values = np.random.default_rng(0).integers(1, 200, (2, 640, 640), np.uint8)
     found = [Entry(files=(write_scene(tmp_path / "big.tif", values),), stem="big"), *entries(tmp_path, 1)]
     killed: list[int] = []
@@ -151,11 +153,14 @@ def test_a_worker_that_is_killed_costs_its_shard_and_not_the_run(
 
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, local_directory=str(tmp_path / "dask"), **QUIET
+            n_workers=2,
+            threads_per_worker=1,
+            local_directory=str(tmp_path / "dask"),
+            preload=[str(tmp_path / "small.py")],
+            **QUIET,
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
-        client.run(exec, SMALL)
         pids: dict[str, Any] = client.run(os.getpid)
         watcher = threading.Thread(target=kill, args=(min(pids.values()),))
         watcher.start()
@@ -164,7 +169,6 @@ def test_a_worker_that_is_killed_costs_its_shard_and_not_the_run(
     assert killed
     assert killed[0] < 2 * 400  # in the middle
     assert [(row.status, row.error) for row in rows] == [("done", None)] * 2
-    monkeypatch.setattr(cut, "SHARD", 32)
     rows_of(batch(found, tmp_path / "local", 2))
     assert files(tmp_path / "cluster") == files(tmp_path / "local")
 
