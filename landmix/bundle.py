@@ -150,8 +150,13 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 
 def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
     net = dict(data["net"])
-    encoder = EncoderSpec(widths=tuple(net.pop("encoder")["widths"]))
-    spec = NetSpec(encoder=encoder, head=HeadSpec(**net.pop("head")), **net)
+    encoder, head = dict(net.pop("encoder")), dict(net.pop("head"))
+    spec = NetSpec(
+        encoder=EncoderSpec(widths=tuple(encoder.pop("widths")), **encoder),
+        head=HeadSpec(dilation=tuple(head.pop("dilation", ())), **head),
+        inputs=tuple(net.pop("inputs", ())),
+        **net,
+    )
     check_weights(spec, weights)
     if hash_weights(weights) != data["weights"]:
         msg = "its weights are not those that were saved"

@@ -16,7 +16,7 @@ from landmix.core.bands import Band, BandSet
 from landmix.core.legend import Legend, LegendClass
 from landmix.core.scaling import Affine, standardise
 from landmix.nn.network import Network
-from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
+from landmix.nn.spec import HeadSpec, NetShape, NetSpec
 from landmix.progress import Silent
 from landmix.samples import Labelled, Samples
 from landmix.training.batches import TrainingCrops
@@ -120,9 +120,7 @@ class Clock(Silent):
 def fit_rate(samples: Samples, blocks: int, batch: int, device: str) -> float:
     """The same for training as `landmix train` does it: all epochs but the first."""
     settings = FitSettings(
-        encoder=EncoderSpec(),
-        head=HeadSpec(blocks=blocks),
-        batch_norm=True,
+        net=NetShape(head=HeadSpec(blocks=blocks)),
         optim=OptimSettings(epochs=3, batch=batch),
         augmentation=Augmentation(),
         balance="quarter",

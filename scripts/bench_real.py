@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.accuracy.confusion import Confusion, count_pairs
-from landmix.nn.spec import HeadSpec
+from landmix.nn.spec import HeadSpec, NetShape
 from landmix.progress import Silent
-from landmix.tasks.settings import DataSettings, NetSettings, TrainSettings, ValidationSettings
+from landmix.tasks.settings import DataSettings, TrainSettings, ValidationSettings
 from landmix.tasks.train import Run, open_parts
 from landmix.training.folder import RunFolder
 from landmix.training.processes import Processes
@@ -56,7 +56,7 @@ def tasks(folder: Path) -> dict[str, TrainSettings]:
         name: TrainSettings(data=part, out_dir="", split=SplitSettings() if name == "enmap_potsdam" else polygons)
         for name, part in data.items()
     }
-    single = NetSettings(head=HeadSpec(blocks=0))
+    single = NetShape(head=HeadSpec(blocks=0))
     return runs | {"enmap_potsdam net=spectral": dataclasses.replace(runs["enmap_potsdam"], net=single)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from landmix.errors import LandmixError
@@ -92,6 +93,11 @@ class BandSet:
     def names(self) -> tuple[str, ...]:
         """The names in order."""
         return tuple(band.name for band in self.bands)
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """How many bands in a row have one role: the bands of each sensor or date."""
+        return tuple(len(list(run)) for _, run in groupby(band.role for band in self))
 
     def take(self, indices: Sequence[int]) -> BandSet:
         """The bands at `indices`, in that order."""

@@ -1,52 +1,82 @@
-"""The networks: a perceptron at every pixel, then bottlenecks that look at the neighbours."""
+"""The networks: a perceptron at every pixel, then blocks that look at the neighbours."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
-from landmix.nn.layers import Bottleneck, Dropout, convolution
+from landmix.nn.blocks import BLOCKS
+from landmix.nn.layers import BandDropout, ChannelAttention, Dropout, ResidualMLP, activation, convolution
 
 if TYPE_CHECKING:
     from landmix.nn.spec import NetSpec
 
 
 class SpectralMLP(nn.Module):
-    """Stacked 1x1 convolutions with ReLU: the same small perceptron at every pixel."""
+    """Stacked 1x1 convolutions with activations: the same small perceptron at every pixel."""
 
     margin = 0
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], *, batch_norm: bool) -> None:
+    def __init__(self, inputs: int, spec: NetSpec) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(convolution(a, b, batch_norm=batch_norm) for a, b in pairwise((inputs, *widths)))
+        encoder, norm = spec.encoder, spec.batch_norm
+        width = encoder.widths[-1]
+        self.layers = nn.ModuleList(convolution(a, b, batch_norm=norm) for a, b in pairwise((inputs, *encoder.widths)))
+        self.attention = ChannelAttention(width, encoder.attention) if encoder.attention else nn.Identity()
+        blocks = (ResidualMLP(width, batch_norm=norm, act=spec.activation) for _ in range(encoder.residual))
+        self.residual = nn.Sequential(*blocks)
+        self.act = activation(spec.activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, widths[-1], H, W)."""
         for layer in self.layers:
-            x = layer(x).relu()  # (B, width, H, W)
-        return x
+            x = self.act(layer(x))  # (B, width, H, W)
+        return self.residual(self.attention(x))  # type: ignore[no-any-return]
 
 
-class BottleneckHead(nn.Module):
-    """Bottlenecks and a 1x1 classifier."""
+class Fusion(nn.Module):
+    """A perceptron for each sensor or date; a 1x1 mixes what they find."""
+
+    margin = 0
+
+    def __init__(self, inputs: tuple[int, ...], spec: NetSpec) -> None:
+        super().__init__()
+        self._inputs = list(inputs)
+        width = spec.encoder.widths[-1]
+        self.encoders = nn.ModuleList(SpectralMLP(n, spec) for n in inputs)
+        self.mix = convolution(len(inputs) * width, width, batch_norm=spec.batch_norm)
+        self.act = activation(spec.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, all inputs, H, W) -> (B, widths[-1], H, W)."""
+        parts = torch.split(x, self._inputs, 1)
+        features = [encoder(part) for encoder, part in zip(self.encoders, parts, strict=True)]
+        return self.act(self.mix(torch.cat(features, 1)))  # type: ignore[no-any-return]
+
+
+class Head(nn.Module):
+    """Blocks that look at neighbours, and a 1x1 classifier."""
 
     def __init__(self, inputs: int, spec: NetSpec) -> None:
         super().__init__()
         head = spec.head
         widths = (inputs, *[head.width] * head.blocks)
+        make = BLOCKS[head.kind]
         self.blocks = nn.ModuleList(
-            Bottleneck(a, head.reduced, b, batch_norm=spec.batch_norm) for a, b in pairwise(widths)
+            make(a, head.reduced, b, batch_norm=spec.batch_norm, dilation=dilation, act=spec.activation)
+            for (a, b), dilation in zip(pairwise(widths), head.dilation or (1,) * head.blocks, strict=True)
         )
         self.dropout = Dropout(head.dropout)
         self.classifier = nn.Conv2d(widths[-1], spec.classes, 1)
-        self.margin = Bottleneck.margin * head.blocks
+        self.margin: int = sum(block.margin for block in self.blocks)  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> logits (B, classes, H - 2 margin, W - 2 margin)."""
         for block in self.blocks:
-            x = block(x)  # (B, width, H - 2, W - 2)
+            x = block(x)  # (B, width, H - 2, W - 2) and less
         return self.classifier(self.dropout(x))  # type: ignore[no-any-return]
 
 
@@ -56,8 +86,9 @@ class Network(nn.Module):
     def __init__(self, spec: NetSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.encoder = SpectralMLP(spec.in_channels, spec.encoder.widths, batch_norm=spec.batch_norm)
-        self.head = BottleneckHead(spec.encoder.widths[-1], spec)
+        self.bands = BandDropout(spec.encoder.band_dropout, spec.inputs or (1,) * spec.in_channels)
+        self.encoder = Fusion(spec.inputs, spec) if spec.inputs else SpectralMLP(spec.in_channels, spec)
+        self.head = Head(spec.encoder.widths[-1], spec)
 
     @property
     def margin(self) -> int:
@@ -66,4 +97,4 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised pixels (B, C, H, W) -> logits (B, K, H - 2 margin, W - 2 margin), float32."""
-        return self.head(self.encoder(x))  # type: ignore[no-any-return]
+        return self.head(self.encoder(self.bands(x)))  # type: ignore[no-any-return]

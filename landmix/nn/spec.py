@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Activation = Literal["relu", "gelu"]
+Block = Literal["pointwise", "bottleneck", "depthwise", "inception"]
 
 MAX_CHANNELS = 65536
+MAX_DILATION, MAX_LAYERS = 64, 256
 
 
-def _check(what: str, number: int, low: int) -> None:
-    if not low <= number <= MAX_CHANNELS:
-        msg = f"{what} must lie between {low} and {MAX_CHANNELS}, not {number}"
+def _check(what: str, number: int, low: int, high: int = MAX_CHANNELS) -> None:
+    if not low <= number <= high:
+        msg = f"{what} must lie between {low} and {high}, not {number}"
+        raise ValueError(msg)
+
+
+def _check_share(what: str, share: float) -> None:
+    if not 0 <= share < 1:
+        msg = f"{what} must be at least 0 and below 1, not {share}"
         raise ValueError(msg)
 
 
@@ -19,32 +30,55 @@ class EncoderSpec:
 
     widths: tuple[int, ...] = (64, 128, 64)
     """Channels after each layer; at least one."""
+    residual: int = 0
+    """Blocks behind them that add what they find to what they are given."""
+    attention: int = 0
+    """Into how many tokens channel attention divides the last width; 0: no attention."""
+    band_dropout: float = 0.0
+    """Share of bands that a crop lacks while training, 0 to below 1: what helps where bands will be missing."""
 
     def __post_init__(self) -> None:
-        _check("the number of net.encoder.widths", len(self.widths), 1)
+        _check("net.encoder.residual", self.residual, 0, MAX_LAYERS)
+        _check("net.encoder.attention", self.attention, 0)
+        _check_share("net.encoder.band_dropout", self.band_dropout)
+        if self.attention and self.widths and self.widths[-1] % self.attention:
+            msg = f"net.encoder.attention must divide the last width {self.widths[-1]}, but is {self.attention}"
+            raise ValueError(msg)
+        _check("the number of net.encoder.widths", len(self.widths), 1, MAX_LAYERS)
         for width in self.widths:
             _check("a width of net.encoder.widths", width, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSpec:
-    """Bottleneck blocks and a classifier."""
+    """Blocks that look at neighbours, and a classifier."""
 
+    kind: Block = "bottleneck"
     blocks: int = 2
-    """Bottlenecks, each with one 3x3 convolution; 0 leaves a classifier of single pixels."""
+    """0 leaves a classifier of single pixels."""
     reduced: int = 16
-    """Channels inside a bottleneck."""
+    """Channels inside a bottleneck, and before the 3x3 of an inception block."""
     width: int = 64
-    """Channels between bottlenecks."""
+    """Channels between blocks."""
+    dilation: tuple[int, ...] = ()
+    """Distance in pixels between the taps of each block's kernel, a number a block; empty: 1."""
     dropout: float = 0.0
     """Share of channels left out before the classifier while training, 0 to below 1."""
 
     def __post_init__(self) -> None:
-        _check("net.head.blocks", self.blocks, 0)
+        _check("net.head.blocks", self.blocks, 0, MAX_LAYERS)
         _check("net.head.reduced", self.reduced, 1)
         _check("net.head.width", self.width, 1)
-        if not 0 <= self.dropout < 1:
-            msg = f"net.head.dropout must be at least 0 and below 1, not {self.dropout}"
+        _check_share("net.head.dropout", self.dropout)
+        if self.dilation and len(self.dilation) != self.blocks:
+            msg = f"net.head.dilation must have a number for each of {self.blocks} blocks, not {len(self.dilation)}"
+            raise ValueError(msg)
+        for dilation in self.dilation:
+            if not 1 <= dilation <= MAX_DILATION:
+                msg = f"net.head.dilation must lie between 1 and {MAX_DILATION} pixels, not {dilation}"
+                raise ValueError(msg)
+        if self.kind == "inception" and self.width < 8:  # noqa: PLR2004
+            msg = f"net.head.width must be at least 8 for inception blocks, not {self.width}"
             raise ValueError(msg)
 
 
@@ -60,7 +94,38 @@ class NetSpec:
     head: HeadSpec = field(default_factory=HeadSpec)
     batch_norm: bool = True
     """Batch norm after each convolution, which then has no bias of its own."""
+    activation: Activation = "relu"
+    inputs: tuple[int, ...] = ()
+    """How many of the bands, in their order, each sensor or date brings. Each gets an encoder of its own, a 1x1 mixes
+    what they find; empty: one encoder for all bands."""
 
     def __post_init__(self) -> None:
+        if self.inputs and (sum(self.inputs) != self.in_channels or min(self.inputs) < 1):
+            msg = f"the inputs of a network must share out its {self.in_channels} bands, not {self.inputs}"
+            raise ValueError(msg)
         _check("the number of bands", self.in_channels, 1)
         _check("the number of classes", self.classes, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetShape:
+    """A network, less what follows from the data."""
+
+    encoder: EncoderSpec = field(default_factory=EncoderSpec)
+    head: HeadSpec = field(default_factory=HeadSpec)
+    batch_norm: bool = True
+    activation: Activation = "relu"
+    fusion: bool = False
+    """An encoder for each sensor or date, instead of one for all bands."""
+
+    def spec(self, in_channels: int, classes: int, inputs: tuple[int, ...] = ()) -> NetSpec:
+        """The whole; `inputs`: how many of the bands each sensor or date brings."""
+        return NetSpec(
+            in_channels=in_channels,
+            classes=classes,
+            encoder=self.encoder,
+            head=self.head,
+            batch_norm=self.batch_norm,
+            activation=self.activation,
+            inputs=inputs if self.fusion else (),
+        )

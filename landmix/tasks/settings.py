@@ -14,7 +14,7 @@ from landmix.classify.share import Share
 from landmix.core.matching import How  # noqa: TC001 - the settings are checked by their hints
 from landmix.geo.options import ReadOptions
 from landmix.geo.resample import Kernel  # noqa: TC001
-from landmix.nn.spec import EncoderSpec, HeadSpec
+from landmix.nn.spec import NetShape
 from landmix.training.settings import Augmentation, OptimSettings, SplitSettings
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -69,15 +69,6 @@ class DataSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetSettings:
-    """The network, less what follows from the data (`net.*`)."""
-
-    encoder: EncoderSpec = dataclasses.field(default_factory=EncoderSpec)
-    head: HeadSpec = dataclasses.field(default_factory=HeadSpec)
-    batch_norm: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerSettings:
     """Processes that train together (`trainer.*`)."""
 
@@ -105,7 +96,7 @@ class TrainSettings:
     out_dir: str
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     split: SplitSettings = dataclasses.field(default_factory=SplitSettings)
-    net: NetSettings = dataclasses.field(default_factory=NetSettings)
+    net: NetShape = dataclasses.field(default_factory=NetShape)
     optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
     trainer: TrainerSettings = dataclasses.field(default_factory=TrainerSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
@@ -316,7 +307,7 @@ class DemoSettings:
     """`landmix demo`."""
 
     out_dir: str = "data/demo"
-    net: NetSettings = dataclasses.field(default_factory=NetSettings)
+    net: NetShape = dataclasses.field(default_factory=NetShape)
     optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
     seed: int = 0
     size: int = 1024

@@ -20,7 +20,6 @@ from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
-from landmix.nn.spec import NetSpec
 from landmix.progress import Silent
 from landmix.tasks.results import Results
 from landmix.training.fit import FitSettings, Fitted, fit
@@ -106,7 +105,7 @@ class Run:
     def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
         settings = self.settings
-        net = NetSpec(in_channels=1, classes=1, **_net(settings))
+        net = settings.net.spec(1, 1, (1,))
         self.folder.work.mkdir(parents=True, exist_ok=True)
         self.data = prepare(
             training,
@@ -220,7 +219,7 @@ class Run:
         settings = self.settings
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and self.device == "cuda")
         return FitSettings(
-            **_net(settings),
+            net=settings.net,
             optim=settings.optim,
             augmentation=settings.data.augment,
             balance=settings.data.balance,
@@ -228,14 +227,6 @@ class Run:
             device=self.device,
             precision="bf16" if bf16 else "fp32",
         )
-
-
-def _net(settings: TrainSettings) -> dict[str, Any]:
-    return {
-        "encoder": settings.net.encoder,
-        "head": settings.net.head,
-        "batch_norm": settings.net.batch_norm,
-    }
 
 
 def _never_validated(data: Prepared) -> list[str]:

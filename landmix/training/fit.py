@@ -14,7 +14,6 @@ from landmix.accuracy.confusion import Confusion
 from landmix.core.scaling import Affine, standardise
 from landmix.errors import LandmixError
 from landmix.nn.network import Network
-from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 from landmix.training.batches import TrainingCrops
 from landmix.training.callbacks import Figures, History, StopEarly, often
 from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.core.legend import Legend
+    from landmix.nn.spec import NetShape
     from landmix.progress import Progress
     from landmix.samples import Samples
     from landmix.training.processes import Processes
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 class FitSettings:
     """Everything that decides what a fit gives, beside the samples."""
 
-    encoder: EncoderSpec
-    head: HeadSpec
-    batch_norm: bool
+    net: NetShape
     optim: OptimSettings
     augmentation: Augmentation
     balance: str
@@ -117,15 +115,11 @@ def fit(
     counts = np.bincount(samples.labelled.index[training], minlength=classes)
     weights = torch.from_numpy(class_weights(counts, settings.balance))
     torch.manual_seed(settings.seed)
-    network = Network(
-        NetSpec(
-            in_channels=len(channels),
-            classes=classes,
-            encoder=settings.encoder,
-            head=settings.head,
-            batch_norm=settings.batch_norm,
-        )
-    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    bands = samples.bands.take(channels.tolist())
+    if settings.net.fusion and len(bands.runs) < 2:  # noqa: PLR2004
+        msg = "net.fusion=true needs bands of several sensors or dates, with roles: data.scenes=[{jan: A, jul: B}]"
+        raise LandmixError(msg)
+    network = Network(settings.net.spec(len(bands), classes, bands.runs)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = PixelTask(network, weights, settings.optim, seed=settings.seed, total=steps * epochs)
 
     def counted(chosen: NDArray[np.bool_]) -> Confusion:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from landmix.nn import layers
-from landmix.nn.layers import Bottleneck, convolution
+from landmix.nn.blocks import Bottleneck
+from landmix.nn.layers import convolution
 from landmix.nn.network import Network, SpectralMLP
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 
@@ -91,7 +92,7 @@ def test_two_1x1_without_relu_collapse_into_one() -> None:
 
 
 def test_relu_keeps_the_encoder_from_collapsing() -> None:
-    encoder = SpectralMLP(4, (8, 8), batch_norm=False).double()
+    encoder = SpectralMLP(4, spec(widths=(8, 8), batch_norm=False)).double()
     a, b = tensor(1, 4, 3, 3), tensor(1, 4, 3, 3, seed=2)
     zero = torch.zeros_like(a)
     assert (encoder(a) + encoder(b) - encoder(a + b) - encoder(zero)).abs().max() > 1e-3

@@ -12,7 +12,7 @@ from affine import Affine as Transform
 from landmix.core.legend import Legend, LegendClass
 from landmix.geo.open import open_scene
 from landmix.geo.reader import SceneReader
-from landmix.nn.spec import EncoderSpec, HeadSpec
+from landmix.nn.spec import EncoderSpec, HeadSpec, NetShape
 from landmix.progress import Silent
 from landmix.samples import Labelled, collect
 from landmix.training.fit import FitSettings, fit
@@ -68,9 +68,7 @@ def test_no_epoch_decodes_the_scene_again(
 
     legend = Legend(tuple(LegendClass(value=i + 1, name=f"c{i}", color="#000000") for i in range(3)))
     settings = FitSettings(
-        encoder=EncoderSpec(widths=(8,)),
-        head=HeadSpec(blocks=blocks, reduced=4, width=8),
-        batch_norm=True,
+        net=NetShape(encoder=EncoderSpec(widths=(8,)), head=HeadSpec(blocks=blocks, reduced=4, width=8)),
         optim=OptimSettings(epochs=3, batch=64),
         augmentation=Augmentation(),
         balance="none",

@@ -10,10 +10,10 @@ import pytest
 import rasterio
 
 from landmix.demo import best_accuracy, write_two_class
-from landmix.nn.spec import EncoderSpec, HeadSpec
+from landmix.nn.spec import EncoderSpec, HeadSpec, NetShape
 from landmix.progress import Silent
 from landmix.tasks.predict import predict
-from landmix.tasks.settings import DataSettings, NetSettings, PredictTask, TrainSettings
+from landmix.tasks.settings import DataSettings, PredictTask, TrainSettings
 from landmix.tasks.train import train
 from landmix.training.settings import SplitSettings
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from landmix.demo import DemoFiles
 
-PIXEL = NetSettings(encoder=EncoderSpec(widths=(16, 16)), head=HeadSpec(blocks=0))
-NEIGHBOURS = NetSettings(encoder=EncoderSpec(widths=(16, 16)), head=HeadSpec(blocks=1, reduced=8, width=16))
+PIXEL = NetShape(encoder=EncoderSpec(widths=(16, 16)), head=HeadSpec(blocks=0))
+NEIGHBOURS = NetShape(encoder=EncoderSpec(widths=(16, 16)), head=HeadSpec(blocks=1, reduced=8, width=16))
 
 
 def read(path: Path | str) -> NDArray[np.uint8]:
@@ -34,7 +34,7 @@ def read(path: Path | str) -> NDArray[np.uint8]:
     return values
 
 
-def unseen_hits(folder: Path, files: DemoFiles, net: NetSettings) -> NDArray[np.bool_]:
+def unseen_hits(folder: Path, files: DemoFiles, net: NetShape) -> NDArray[np.bool_]:
     """Where the map is right, (H, W); True too at pixels that were labelled."""
     data = DataSettings(scenes=str(files.scene), labels=str(files.labels))
     split = SplitSettings(kind="none")
