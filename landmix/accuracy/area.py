@@ -138,6 +138,6 @@ def allocate(
     drawn = np.minimum(least, sizes)
     while drawn.sum() < min(n, sizes.sum()):
         # one more unit to where most is missing: the strata are few, and so are the units
-        lacking = np.where(drawn < sizes, (weight + 1e-9) / (drawn + 1), -1.0)
+        lacking = np.where(drawn < sizes, (weight + 1e-9) / (2 * drawn + 1), -1.0)  # as Sainte-Lague
         drawn[lacking.argmax()] += 1
     return drawn
