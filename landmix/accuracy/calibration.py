@@ -29,7 +29,7 @@ class Reliability:
     """(bins,) share of them that are right."""
 
     def error(self, norm: str = "l1") -> float:
-        """Expected calibration error (Naeini et al. 2015): gaps by `l1` their mean, `l2` root mean square, `max` largest.
+        """Expected calibration error (Naeini et al. 2015): of the gaps `l1` the mean, `l2` the root mean square, `max`.
 
         NaN without pixels.
         """

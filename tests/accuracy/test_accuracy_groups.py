@@ -1,0 +1,62 @@
+"""Intervals and comparisons over groups keep what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landmix.accuracy.groups import accuracy_interval, compare
+
+
+def in_groups(rng: np.random.Generator, groups: int, size: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of a group are right or wrong together."""
+    group = np.repeat(np.arange(groups), size)
+    return np.repeat(rng.random(groups) < share, size), group
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for number in range(200):
+        right, group = in_groups(rng, 40, 25, 0.8)
+        found = accuracy_interval(right, group, seed=number)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 0.8 <= found.high
+    assert 0.88 <= held / 200 <= 0.99
+
+
+def test_many_pixels_of_few_polygons_say_little() -> None:
+    right, group = in_groups(np.random.default_rng(1), 5, 10_000, 0.8)
+    found = accuracy_interval(right, group)
+    assert (found.low, found.high, found.groups) == (None, None, 5)
+    compared = compare(right, ~right, group)
+    assert compared.p is None
+    assert compared.words == "too few groups to say"
+
+
+@pytest.mark.parametrize("groups", [8, 40])
+def test_equals_are_seldom_told_apart(groups: int) -> None:
+    rng = np.random.default_rng(2)
+    found = []
+    for number in range(200):
+        first, group = in_groups(rng, groups, 30, 0.8)
+        second, _ = in_groups(rng, groups, 30, 0.8)
+        found.append(compare(first, second, group, seed=number).p)
+    assert np.mean(np.array(found) <= 0.05) <= 0.09
+
+
+def test_the_better_one_is_found() -> None:
+    rng = np.random.default_rng(3)
+    group = np.repeat(np.arange(30), 50)
+    better, worse = rng.random(1500) < 0.9, rng.random(1500) < 0.7
+    assert compare(better, worse, group).words == "better"
+    assert compare(worse, better, group).words == "worse"
+    assert compare(better, worse, group).difference == pytest.approx(better.mean() - worse.mean())
+
+
+def test_six_groups_that_agree_are_the_least_that_speak() -> None:
+    group = np.arange(6)
+    found = compare(np.ones(6, np.bool_), np.zeros(6, np.bool_), group)
+    assert found.p == pytest.approx(2 / 64)
+    assert found.words == "better"
