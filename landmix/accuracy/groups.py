@@ -85,4 +85,4 @@ def compare(
 def _by_group(values: NDArray[np.float64], group: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Sums and sizes of the groups that occur."""
     _, number = np.unique(group, return_inverse=True)
-    return np.bincount(number, values), np.bincount(number)
+    return np.bincount(number, values).astype(np.float64), np.bincount(number).astype(np.int64)

@@ -81,6 +81,12 @@ class MapReader:
             raise LandmixError(msg) from error
         return values
 
+    def pieces(self, side: int = _TILE) -> Iterator[tuple[Window, NDArray[np.integer]]]:
+        """All values, square by square of `side` pixels, (H, W) each."""
+        for tile in Tiling(core=side).tiles(self.grid.window):
+            w = tile.write
+            yield w, self._read(w.row, w.col, w.height, w.width)
+
     @cached_property
     def counts(self) -> dict[int, int]:
         """Pixels of the whole map by class value, without nodata."""
@@ -92,9 +98,7 @@ class MapReader:
 
     def counted(self, side: int = _TILE) -> Iterator[tuple[Window, dict[int, int]]]:
         """In each square of `side` pixels of the map: its pixels by class value, without nodata."""
-        for tile in Tiling(core=side).tiles(self.grid.window):
-            w = tile.write
-            values = self._read(w.row, w.col, w.height, w.width)
+        for w, values in self.pieces(side):
             found, times = np.unique(values[self.valid(values)], return_counts=True)
             yield w, dict(zip(found.tolist(), times.tolist(), strict=True))
 
