@@ -27,6 +27,7 @@ PATH_KEYS = frozenset(
         "quicklook",
         "scene",
         "scene.product",
+        "strata",
     }
 )
 """Keys whose values are taken literally, unless they begin like a list, a mapping or a quoted text."""
@@ -52,7 +53,7 @@ def _quoted(argument: str) -> str:
         return _scene(value)
     if value[0] in "[{'\"":
         return argument
-    if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook", "profile"}:
+    if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook", "profile", "strata"}:
         return argument  # no name after all
     return argument if _plain(argument, value) else f"{key}={_as_text(value)}"
 

@@ -247,6 +247,43 @@ class InspectSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSettings:
+    """`landmix sample`."""
+
+    map: str
+    out_dir: str
+    n: int | None = None
+    """Pixels to draw."""
+    se: float | None = None
+    """Or the standard error that overall accuracy is to have."""
+    allocation: Literal["proportional", "equal", "neyman"] = "proportional"
+    expected: float | dict[str, float] = 0.8
+    """User's accuracy that is expected, of all classes or by name."""
+    strata: str | None = None
+    """A raster of strata on the map's grid; None: the map's classes."""
+    hide: bool = False
+    """Leave out what the map says, so that who interprets the sample does not know it."""
+    seed: int = 0
+    overwrite: bool = False
+    progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if (self.n is None) == (self.se is None):
+            msg = "either n, pixels to draw, or se, the standard error that is wanted, must be given"
+            raise ValueError(msg)
+        if self.n is not None and self.n < 1:
+            msg = f"n must be at least 1, not {self.n}"
+            raise ValueError(msg)
+        if self.se is not None and not 0 < self.se < 0.5:  # noqa: PLR2004
+            msg = f"se must lie between 0 and 0.5, not {self.se}"
+            raise ValueError(msg)
+        expected = self.expected.values() if isinstance(self.expected, dict) else [self.expected]
+        if not all(0 < share < 1 for share in expected):
+            msg = "expected accuracies must lie between 0 and 1"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
     """`landmix export`."""
 

@@ -1,0 +1,134 @@
+"""landmix sample: pixels of a map for somebody to look up, drawn so that areas can be estimated from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyogrio
+import shapely
+
+from landmix.accuracy.area import allocate, sample_size
+from landmix.errors import LandmixError, UsageError
+from landmix.files import file_hash, make_folder, replacing, write_json
+from landmix.geo.drawing import Drawn, draw
+from landmix.geo.maps import MapReader
+
+if TYPE_CHECKING:
+    from landmix.progress import Progress
+    from landmix.tasks.settings import SampleSettings
+
+STEM = "sample"
+_USUAL = 0.8
+"""User's accuracy that is expected of classes that nobody has said anything of."""
+
+
+def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
+    """Draw a sample into `sample.gpkg`; returns the content of `sample.json`, which says how it was drawn.
+
+    Raises `LandmixError` for a map without georeference, strata that are not on its grid, or a sample that is there.
+    """
+    folder = Path(settings.out_dir)
+    points, about = folder / f"{STEM}.gpkg", folder / f"{STEM}.json"
+    if points.exists() and not settings.overwrite:
+        msg = f"{points} exists: choose another out_dir, or replace it with overwrite=true"
+        raise LandmixError(msg)
+    with MapReader(settings.map) as reader, MapReader(settings.strata or settings.map) as strata:
+        if not strata.grid.same_as(reader.grid):
+            msg = f"the strata {settings.strata} must lie on the grid of the map {settings.map}"
+            raise LandmixError(msg)
+        if not reader.grid.georeferenced:
+            msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up"
+            raise LandmixError(msg)
+        if not strata.counts:
+            msg = f"the map {settings.map} holds nothing but nodata"
+            raise LandmixError(msg)
+        wanted = _allocation(settings, strata)
+        drawn = draw(strata, wanted, settings.seed)
+        mapped = reader.values_at(drawn.rows, drawn.cols)
+        described = _describe(settings, strata, wanted)
+        make_folder(folder)
+        _write(points, reader, strata, drawn, None if settings.hide else mapped)
+        write_json(about, described)
+    progress.say(_table(described))
+    progress.say(
+        f"{points}: write what is true at each point into the field `reference`, then\n"
+        f"landmix evaluate map={settings.map} reference={points} field=reference design=stratified out_dir=..."
+    )
+    return described
+
+
+def _allocation(settings: SampleSettings, strata: MapReader) -> dict[int, int]:
+    """How many pixels of each stratum are drawn."""
+    values = sorted(strata.counts)
+    sizes = np.array([strata.counts[value] for value in values])
+    names = [strata.names.get(value, str(value)) for value in values]
+    said = settings.expected if isinstance(settings.expected, dict) else dict.fromkeys(names, settings.expected)
+    if unknown := set(said) - set(names):
+        msg = f"expected names {min(unknown)!r}, which {strata.path} does not hold: it has {', '.join(names)}"
+        raise UsageError(msg)
+    expected = np.array([said.get(name, _USUAL) for name in names])
+    n = settings.n or sample_size(sizes / sizes.sum(), expected, float(settings.se or 0))
+    return dict(zip(values, allocate(n, sizes, settings.allocation, expected).tolist(), strict=True))
+
+
+def _describe(settings: SampleSettings, strata: MapReader, wanted: dict[int, int]) -> dict[str, Any]:
+    return {
+        "map": Path(settings.map).name,
+        "map_sha256": file_hash(settings.map),
+        "strata": Path(settings.strata).name if settings.strata else None,
+        "allocation": settings.allocation,
+        "seed": settings.seed,
+        "n": sum(wanted.values()),
+        "classes": [
+            {
+                "value": value,
+                "name": strata.names.get(value, str(value)),
+                "pixels": strata.counts[value],
+                "drawn": number,
+                "inclusion_probability": number / strata.counts[value],
+            }
+            for value, number in wanted.items()
+        ],
+    }
+
+
+def _write(path: Path, reader: MapReader, strata: MapReader, drawn: Drawn, mapped: np.ndarray | None) -> None:
+    """The points, in the map's CRS, at the centres of their pixels."""
+    per_value = {value: int((drawn.values == value).sum()) for value in np.unique(drawn.values).tolist()}
+    probability = [per_value[value] / strata.counts[value] for value in drawn.values.tolist()]
+    columns: dict[str, Any] = {
+        "id": np.arange(1, len(drawn.rows) + 1),
+        "row": drawn.rows,
+        "col": drawn.cols,
+        "stratum": drawn.values,
+        "probability": np.array(probability),
+    }
+    if mapped is not None:
+        columns["map_value"] = mapped.astype(np.int64)
+        columns["map_class"] = np.array([reader.names.get(v, str(v)) for v in mapped.tolist()], object)
+    elif strata.path == reader.path:
+        del columns["stratum"]  # it is the map's class
+        del columns["probability"]
+    columns["reference"] = np.full(len(drawn.rows), None, object)
+    crs = reader.grid.crs
+    assert crs is not None  # noqa: S101 - the grid is georeferenced
+    with replacing(path) as temporary:
+        pyogrio.raw.write(
+            temporary,
+            geometry=shapely.to_wkb(shapely.points(reader.grid.centres(drawn.rows, drawn.cols))),
+            field_data=list(columns.values()),
+            fields=list(columns),
+            geometry_type="Point",
+            crs=crs.to_wkt(),
+            driver="GPKG",
+            layer=STEM,
+        )
+
+
+def _table(described: dict[str, Any]) -> str:
+    rows = [(c["name"], f"{c['pixels']:,}", f"{c['drawn']:,}") for c in described["classes"]]
+    widths = [max(len(row[i]) for row in [("stratum", "pixels", "drawn"), *rows]) for i in range(3)]
+    lines = [("stratum", "pixels", "drawn"), *rows]
+    return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in lines)
