@@ -47,8 +47,8 @@ def draw(strata: MapReader, wanted: Mapping[int, int], seed: int) -> Drawn:
             rows, cols = np.divmod(places[numbers[first:last] - seen[value]], window.width)
             found.append((rows + window.row, cols + window.col, np.full(len(rows), value, np.int64)))
             seen[value] += len(places)
-    rows, cols, values = np.concatenate([np.stack(part) for part in found] or [np.empty((3, 0))], axis=1).astype(
-        np.int64
-    )
+    rows, cols, values = np.concatenate(
+        [np.stack(part) for part in found] or [np.empty((3, 0), np.int64)], axis=1
+    ).astype(np.int64)
     order = rng.permutation(len(rows))  # who interprets them should not know the stratum from the place in the list
     return Drawn(rows=rows[order], cols=cols[order], values=values[order])
