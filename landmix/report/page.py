@@ -70,6 +70,8 @@ class EvaluateReport:
     """(K,) pixels a class in the whole map, in the order of `confusion.classes`."""
     pixel_m2: float | None = None
     """Area of a pixel on the ground in m², if known."""
+    design: Mapping[str, Any] | None = None
+    """What follows from how the reference was drawn, as in `accuracy.json`."""
 
 
 def train_page(data: TrainReport) -> str:
@@ -104,6 +106,7 @@ def evaluate_page(data: EvaluateReport) -> str:
         counts=_counts(data.confusion),
         unmapped=data.confusion.unmapped,
         area=area,
+        design=tables.design_rows(data.design) if data.design else [],
     )
 
 

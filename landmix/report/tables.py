@@ -133,3 +133,33 @@ def _over(folds: Sequence[Mapping[str, Any]], least: int, measure: Callable[[lis
 
 def _fold_cells(fold: Mapping[str, Any]) -> list[str]:
     return [*(show(fold.get(key)) for key, show in _FOLD), words.count(fold.get("n"))]
+
+
+def design_rows(design: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Class, area, mapped pixels, user's and producer's accuracy with intervals; the last row is the whole map."""
+    rows = [
+        (
+            row["name"],
+            _hectares(row["area_ha"]) if "area_ha" in row else _points(row["area_share"]),
+            words.count(row["mapped_pixels"]),
+            _points(row["users_accuracy"]),
+            _points(row["producers_accuracy"]),
+        )
+        for row in design["classes"]
+    ]
+    return [*rows, ("overall accuracy", "", "", _points(design["overall_accuracy"]), "")]
+
+
+def _points(interval: Mapping[str, Any]) -> str:
+    """`87.3 % ± 2.1`."""
+    half = words.number(interval["half"])
+    known = f" ± {100 * half:.1f}" if half is not None else ""
+    return words.percent(interval["value"]) + known
+
+
+def _hectares(interval: Mapping[str, Any]) -> str:
+    """`1,234.5 ha ± 12.3`."""
+    value, half = words.number(interval["value"]), words.number(interval["half"])
+    if value is None:
+        return words.DASH
+    return f"{value:,.1f} ha" + (f" ± {half:,.1f}" if half is not None else "")

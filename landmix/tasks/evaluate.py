@@ -22,6 +22,7 @@ from landmix.geo.remote import content_hash
 from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
+from landmix.tasks.designed import design_table, estimates
 from landmix.tasks.tables import accuracy_table
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Compared:
     confusion: Confusion
     mapped: dict[int, int]
     """Pixels of the whole map by class value."""
+    design: dict[str, Any] | None
 
 
 def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
@@ -54,8 +56,8 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
     with MapReader(settings.map) as reader:
         tags = reader.tags
         legend = _legend(settings, reader)
-        compared = _compare(reader, classes_beside(legend, reference), reference)
         pixel = pixel_size(reader.grid)
+        compared = _compare(settings, reader, classes_beside(legend, reference), reference, pixel)
     if _is_training_data(tags, files):
         heard.warn("the reference is the model's own training data: on its training scene these figures flatter")
     if not reference.names and _numbers_against_names(reference, legend):
@@ -78,15 +80,28 @@ def _legend(settings: EvaluateSettings, reader: MapReader) -> Legend:
     return make_legend([(v, reader.names.get(v, str(v)), reader.colors.get(v)) for v in known])
 
 
-def _compare(reader: MapReader, classes: Classes, reference: LabelledScenes) -> _Compared:
+def _compare(
+    settings: EvaluateSettings,
+    reader: MapReader,
+    classes: Classes,
+    reference: LabelledScenes,
+    pixel: tuple[float, float] | None,
+) -> _Compared:
     labelled = classes.labelled(reference.pixels)
     values = reader.values_at(labelled.rows, labelled.cols)
     valid = reader.valid(values)
     full = _with_map_values(classes.legend, values[valid])
-    counts = count_pairs(labelled.index[valid], full.encode(values[valid]), len(full))
+    mapped = full.encode(values[valid])
+    counts = count_pairs(labelled.index[valid], mapped, len(full))
+    design = None
+    if settings.design is not None and valid.any():
+        size = None if pixel is None else pixel[0] * pixel[1]
+        known = labelled.take(valid)
+        design = estimates(settings.design, reader, settings.strata, known, mapped, full.classes, size)
     return _Compared(
         confusion=Confusion(classes=full.classes, counts=counts, unmapped=int((~valid).sum())),
         mapped=reader.counts,
+        design=design,
     )
 
 
@@ -126,6 +141,8 @@ def _write(
         "reference": [Path(path).name for path in files],
         "warnings": warnings,
     }
+    if compared.design:
+        figures["design"] = compared.design
     folder = Path(settings.out_dir)
     make_folder(folder)
     mapped = np.array([compared.mapped.get(c.value, 0) for c in compared.confusion.classes])
@@ -139,10 +156,13 @@ def _write(
             facts=[("Unmapped reference pixels", f"{compared.confusion.unmapped:,}")],
             mapped=mapped,
             pixel_m2=None if pixel is None else pixel[0] * pixel[1],
+            design=compared.design,
         )
     )
     write_text(folder / "report.html", page)
     write_json(folder / "accuracy.json", figures)
     progress.say(accuracy_table(figures))
+    if compared.design:
+        progress.say(design_table(compared.design))
     progress.say(f"accuracy.json, report.html are in {folder}")
     return figures

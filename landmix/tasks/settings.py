@@ -232,7 +232,16 @@ class EvaluateSettings:
     layer: str | None = None
     ignore: list[str | int] | str | int | None = None
     legend: str | None = None
+    design: Literal["stratified", "random", "cluster"] | None = None
+    """How the reference was drawn; None: it is no sample, and its pixels are only counted."""
+    strata: str | None = None
+    """A raster of the strata that it was drawn from; None: the map's classes."""
     progress: Literal["auto", "rich", "json", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.strata is not None and self.design != "stratified":
+            msg = "strata are those of a stratified sample: add design=stratified"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

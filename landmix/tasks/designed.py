@@ -1,0 +1,136 @@
+"""Accuracy and area as they follow from how the reference was drawn (`evaluate design=`)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landmix.accuracy.area import Estimate, Sample
+from landmix.errors import LandmixError
+from landmix.geo.maps import MapReader
+from landmix.tasks.tables import share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from landmix.core.legend import LegendClass
+    from landmix.samples import Labelled
+
+
+def estimates(
+    kind: str,
+    reader: MapReader,
+    strata: str | None,
+    labelled: Labelled,
+    mapped: NDArray[np.integer],
+    classes: tuple[LegendClass, ...],
+    pixel_m2: float | None,
+) -> dict[str, Any]:
+    """What stands under `design` in `accuracy.json`, of the reference pixels `labelled` and their map class (N,).
+
+    `kind` is stratified, random or cluster; `strata` a raster on the map's grid, or None for the map's own classes.
+    Raises `LandmixError` for strata on another grid or without a sampled pixel, and for clusters of rasters.
+    """
+    if kind == "stratified":
+        stratum, sizes, described = _strata(reader, strata, labelled)
+    else:
+        stratum, sizes, described = np.zeros(len(labelled), np.intp), np.array([float(sum(reader.counts.values()))]), []
+    if kind == "cluster" and (labelled.units < 0).any():
+        msg = "design=cluster takes polygons or points, each a cluster, but the reference is a raster"
+        raise LandmixError(msg)
+    sample = Sample(
+        stratum=stratum,
+        sizes=sizes,
+        mapped=mapped.astype(np.intp),
+        reference=labelled.index.astype(np.intp),
+        cluster=labelled.units.astype(np.intp) if kind == "cluster" else None,
+    )
+    hectares = None if pixel_m2 is None else sizes.sum() * pixel_m2 / 1e4
+    return {
+        "kind": kind,
+        "n": len(labelled),
+        "clusters": len(np.unique(labelled.units)) if kind == "cluster" else None,
+        "strata": described,
+        "overall_accuracy": _interval(sample.overall()),
+        "classes": [_row(sample, k, c, reader.counts.get(c.value, 0), hectares) for k, c in enumerate(classes)],
+    }
+
+
+def _strata(
+    reader: MapReader, path: str | None, labelled: Labelled
+) -> tuple[NDArray[np.intp], NDArray[np.float64], list[dict[str, Any]]]:
+    """The stratum of each pixel (N,), the strata's sizes (H,), and both as data."""
+    with MapReader(path or reader.path) as strata:
+        if not strata.grid.same_as(reader.grid):
+            msg = f"the strata {path} must lie on the grid of the map {reader.path}"
+            raise LandmixError(msg)
+        values = np.array(sorted(strata.counts))
+        here = strata.values_at(labelled.rows, labelled.cols)
+        drawn = {value: int((here == value).sum()) for value in values.tolist()}
+        rows = [
+            {"value": v, "name": strata.names.get(v, str(v)), "pixels": strata.counts[v], "drawn": drawn[v]}
+            for v in values.tolist()
+        ]
+        outside = len(here) - sum(drawn.values())
+        if outside:
+            msg = f"{outside} reference pixels lie in no stratum of {strata.path}: they cannot be part of its sample"
+            raise LandmixError(msg)
+        empty = [row["name"] for row in rows if not row["drawn"]]
+        if empty:
+            msg = (
+                f"the sample has no pixel of {', '.join(empty)}, so nothing is known of that stratum of {strata.path}:"
+            )
+            msg += " draw some, or take the design that the sample has"
+            raise LandmixError(msg)
+        return np.searchsorted(values, here), np.array([float(row["pixels"]) for row in rows]), rows
+
+
+def _row(sample: Sample, k: int, c: LegendClass, pixels: int, hectares: float | None) -> dict[str, Any]:
+    area = sample.area(k)
+    row = {
+        "value": c.value,
+        "name": c.name,
+        "mapped_pixels": pixels,
+        "area_share": _interval(area),
+        "users_accuracy": _interval(sample.users(k)),
+        "producers_accuracy": _interval(sample.producers(k)),
+    }
+    if hectares is not None:
+        row |= {"area_ha": _interval(area, hectares), "area_km2": _interval(area, hectares / 100)}
+    return row
+
+
+def _interval(found: Estimate, unit: float = 1.0) -> dict[str, float | None]:
+    """Value, standard error and 95 % interval, cut to what is possible; null where it is not known."""
+    low, high = max(found.value - found.half, 0.0), min(found.value + found.half, 1.0)
+    figures = {"value": found.value, "se": found.se, "half": found.half, "low": low, "high": high}
+    if math.isnan(found.se):
+        figures |= {"low": math.nan, "high": math.nan}
+    return {key: None if math.isnan(figure) else figure * unit for key, figure in figures.items()}
+
+
+def design_table(design: dict[str, Any]) -> str:
+    """A row a class for the console."""
+    width = max(len("class"), *(len(row["name"]) for row in design["classes"]))
+    unit = "area ha" if "area_ha" in design["classes"][0] else "share of area"
+    key = "area_ha" if "area_ha" in design["classes"][0] else "area_share"
+    lines = [f"{'class':{width}}  {unit:>24}  {'user':>15}  {'producer':>15}"]
+    lines += [
+        f"{row['name']:{width}}  {_plus_minus(row[key], 1 if key == 'area_ha' else 4):>24}"
+        f"  {_plus_minus(row['users_accuracy'], 3):>15}  {_plus_minus(row['producers_accuracy'], 3):>15}"
+        for row in design["classes"]
+    ]
+    overall = design["overall_accuracy"]
+    lines.append(
+        f"overall accuracy {share(overall['value'])} ± {share(overall['half'])} (95 %, {design['kind']} sample)"
+    )
+    return "\n".join(lines)
+
+
+def _plus_minus(interval: dict[str, float | None], digits: int) -> str:
+    value, half = interval["value"], interval["half"]
+    if value is None:
+        return "-"
+    return f"{value:,.{digits}f} ± {'?' if half is None else f'{half:,.{digits}f}'}"
