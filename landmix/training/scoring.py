@@ -1,4 +1,4 @@
-"""A network's confusion matrix on labelled pixels."""
+"""What a network says of labelled pixels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 from landmix.accuracy.confusion import count_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from landmix.core.scaling import Affine
@@ -18,6 +20,28 @@ if TYPE_CHECKING:
 
 _PIXELS = 65536
 """About how many pixels go through the network at once."""
+
+
+def judged(
+    network: Network, samples: Samples, chosen: NDArray[np.bool_], *, channels: NDArray[np.intp], normalise: Affine
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """Logits of the labelled pixels `chosen` (N,), in pieces: their numbers (n,), logits (n, K)."""
+    numbers = np.flatnonzero(chosen)
+    numbers = numbers[np.argsort(samples.crop[numbers], kind="stable")]
+    crops, first = np.unique(samples.crop[numbers], return_index=True)
+    step = max(1, _PIXELS // (samples.side + 2 * samples.margin) ** 2)
+    device = next(network.parameters()).device
+    training = network.training
+    network.eval()
+    for start in range(0, len(crops), step):
+        piece = crops[start : start + step]
+        here = numbers[first[start] : first[start + step] if start + step < len(crops) else None]
+        pixels = torch.from_numpy(samples.normalised(piece, channels, normalise)).to(device)
+        with torch.inference_mode():
+            logits = network(pixels.contiguous(memory_format=torch.channels_last))  # (B, K, side, side)
+        rows, cols = samples.place[here].T
+        yield here, logits.float().cpu().numpy()[np.searchsorted(piece, samples.crop[here]), :, rows, cols]
+    network.train(training)
 
 
 def score(
@@ -33,20 +57,7 @@ def score(
 
     `classes` may pass the network's own number; a class that the network does not know is never predicted.
     """
-    labels = samples.labels(chosen)
-    crops = np.flatnonzero((labels >= 0).any((1, 2)))
-    step = max(1, _PIXELS // (samples.side + 2 * samples.margin) ** 2)
     counts = np.zeros((classes, classes), np.int64)
-    device = next(network.parameters()).device
-    training = network.training
-    network.eval()
-    for start in range(0, len(crops), step):
-        piece = crops[start : start + step]
-        pixels = torch.from_numpy(samples.normalised(piece, channels, normalise)).to(device)
-        with torch.inference_mode():
-            logits = network(pixels.contiguous(memory_format=torch.channels_last))  # (B, K, side, side)
-        predicted = logits.argmax(1).cpu().numpy()
-        here = labels[piece] >= 0
-        counts += count_pairs(labels[piece][here], predicted[here], classes)
-    network.train(training)
+    for numbers, logits in judged(network, samples, chosen, channels=channels, normalise=normalise):
+        counts += count_pairs(samples.labelled.index[numbers], logits.argmax(1), classes)
     return counts

@@ -1,0 +1,1 @@
+"""Plain classifiers that a network has to beat."""
