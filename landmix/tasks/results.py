@@ -12,7 +12,8 @@ import rasterio
 import torch
 import yaml
 
-from landmix.accuracy.confusion import Confusion
+from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.accuracy.groups import Interval, accuracy_interval, compare
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
 from landmix.geo.ground import pixel_size
@@ -26,6 +27,7 @@ from landmix.version import __version__
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from landmix.baselines.classic import Judged
     from landmix.geo.scene import Scene
     from landmix.tasks.settings import TrainSettings
     from landmix.training.fit import Fitted
@@ -43,6 +45,10 @@ class Results:
     """(N,) the labelled pixels that the model was trained on."""
     folds: list[Confusion]
     """A fold; empty without validation."""
+    predicted: NDArray[np.int16]
+    """(N,) what the validated pixels were said to be; -1 for the others."""
+    baselines: list[Judged]
+    """What plain classifiers say of them, (N,) too."""
     notes: list[str]
     device: str
 
@@ -67,9 +73,46 @@ class Results:
             **self.confusion.to_json(),
             "split": self._split(),
             "distance_m": self._distance(),
+            "overall_accuracy_interval": asdict(self._interval) if self._interval else None,
+            "baselines": [self._baseline(one) for one in self.baselines],
             "folds": [_row(i, fold) for i, fold in enumerate(self.folds, start=1)] if len(self.folds) > 1 else [],
             "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},
             "warnings": self.notes,
+        }
+
+    @cached_property
+    def _interval(self) -> Interval | None:
+        """Of the overall accuracy, over polygons or blocks."""
+        here = self.predicted >= 0
+        if not here.any():
+            return None
+        return accuracy_interval(self._right(self.predicted)[here], self.data.split.group[here], self.settings.seed)
+
+    def _right(self, predicted: NDArray[np.int16]) -> NDArray[np.bool_]:
+        return np.asarray(predicted == self.data.samples.labelled.index)
+
+    def _baseline(self, one: Judged) -> dict[str, Any]:
+        """A row of `baselines`: its figures, and how the network differs from it."""
+        here = self.predicted >= 0
+        index, legend = self.data.samples.labelled.index[here], self.data.legend
+        counts = count_pairs(index, one.predicted[here], len(legend))
+        confusion = Confusion(classes=legend.classes, counts=counts)
+        found = compare(
+            self._right(self.predicted)[here],
+            self._right(one.predicted)[here],
+            self.data.split.group[here],
+            self.settings.seed,
+        )
+        return {
+            "name": one.name,
+            "features": one.features,
+            "trained_on": one.trained_on,
+            "overall_accuracy": confusion.overall_accuracy,
+            "macro_f1": confusion.macro_f1,
+            "difference": found.difference,
+            "p": found.p,
+            "groups": found.groups,
+            "network_is": found.words,
         }
 
     def _split(self) -> dict[str, Any]:

@@ -104,6 +104,7 @@ class TrainSettings:
     device: Device = "auto"
     precision: Precision = "auto"
     refit: bool = False
+    baseline: bool = False
     resume: bool = False
     overwrite: bool = False
     progress: Literal["auto", "rich", "json", "off"] = "auto"

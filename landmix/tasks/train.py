@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix import bundle as bundles
-from landmix.accuracy.confusion import Confusion
+from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.baselines.classic import Judged, check_installed, judge
+from landmix.core.scaling import standardise
 from landmix.engines.choose import choose_device
 from landmix.errors import LandmixError
-from landmix.files import write_json, write_text
+from landmix.files import replacing, write_json, write_text
 from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
@@ -28,6 +30,7 @@ from landmix.training.loggers import check_logger, make_logger
 from landmix.training.prepare import Part, Prepared, Source, open_part, prepare
 from landmix.training.processes import Processes, join
 from landmix.training.split import default_side, stopping_part
+from landmix.training.statistics import band_statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +52,8 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     settings = replace(settings, scene=replace(settings.scene, product=as_data(settings.scene.product)))
     config: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     check_logger(settings.logger.name)
+    if settings.baseline:
+        check_installed()
     resume, overwrite = settings.resume, settings.overwrite
     if processes.from_first(lambda: folder.finished(config, resume=resume, overwrite=overwrite)):
         progress.say(f"{folder.model} is finished already")
@@ -101,6 +106,8 @@ class Run:
         self.settings, self.folder, self.device = settings, folder, device
         self.processes, self.progress = processes, progress
         self.data: Prepared
+        self.predicted: NDArray[np.int16]
+        """(N,) what the labelled pixels that were validated were said to be; -1 for the others."""
 
     def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
@@ -120,6 +127,7 @@ class Run:
             progress=self.progress,
             once=self.processes.from_first,
         )
+        self.predicted = np.full(len(self.data.samples.labelled), -1, np.int16)
         for fold in range(self.data.split.folds):
             self._check_classes(self.data.split.training(fold))
         for text in self.notes():
@@ -168,26 +176,65 @@ class Run:
             fitted=fitted,
             trained=every if again else split.training(0),
             folds=confusions,
+            predicted=self.predicted,
+            baselines=self._baselines() if self.settings.baseline and folds and self.processes.first else [],
             notes=self.notes(),
             device=self.device,
         )
 
+    def _baselines(self) -> list[Judged]:
+        """What plain classifiers say, trained and validated in the same folds."""
+        every: dict[tuple[str, str], list[tuple[int, Judged]]] = {}
+        for fold in range(self.data.split.folds):
+            training, validation = self.data.split.training(fold), self.data.split.validation(fold)
+            statistics = band_statistics(self.data.samples, training)
+            channels = statistics.varying
+            found = judge(
+                self.data.samples,
+                training,
+                validation,
+                channels,
+                standardise(statistics.mean[channels], statistics.std[channels]),
+                seed=self.settings.seed,
+                workers=-1,
+                say=self.progress.say,
+            )
+            for one in found:
+                every.setdefault((one.name, one.features), []).append((fold, one))
+        return [self._together(parts) for parts in every.values()]
+
+    def _together(self, parts: list[tuple[int, Judged]]) -> Judged:
+        """What the folds of one baseline say of all pixels (N,); -1 where none was asked."""
+        predicted = np.full_like(self.predicted, -1)
+        for fold, part in parts:
+            predicted[self.data.split.validation(fold)] = part.predicted
+        first = parts[0][1]
+        return replace(first, predicted=predicted, trained_on=min(part.trained_on for _, part in parts))
+
     def _fold(self, fold: int) -> Confusion:
-        """The confusion matrix of one fold; kept in a file, so that a run that goes on does not fit it again."""
-        known = self.folder.work / f"fold-{fold + 1}.json"
+        """The confusion matrix of one fold; what it says is kept in a file, so that a run that goes on has it."""
+        known = self.folder.work / f"fold-{fold + 1}.npy"
         if known.exists():
-            counts = np.array(json.loads(known.read_text(encoding="utf-8")), np.int64)
-            return Confusion(classes=self.data.legend.classes, counts=counts)
+            return self._count(np.load(known), fold)
         work = self.folder.work / f"fold-{fold + 1}"
         split = self.data.split
         name = f"fold {fold + 1} of {split.folds}"
-        confusion = self._score(self._fit(split.training(fold), split.validation(fold), work, name), fold)
+        fitted = self._fit(split.training(fold), split.validation(fold), work, name)
+        predicted = fitted.predict(self.data.samples, split.validation(fold))
         if self.processes.first:
-            write_json(known, confusion.counts.tolist())
-        return confusion
+            with replacing(known) as temporary:
+                np.save(temporary, predicted)
+        return self._count(predicted, fold)
 
     def _score(self, fitted: Fitted, fold: int) -> Confusion:
-        return fitted.confusion(self.data.samples, self.data.split.validation(fold), self.data.legend)
+        return self._count(fitted.predict(self.data.samples, self.data.split.validation(fold)), fold)
+
+    def _count(self, predicted: NDArray[np.int16], fold: int) -> Confusion:
+        """The confusion matrix of the validation pixels (V,) of a fold, which are kept."""
+        validation, legend = self.data.split.validation(fold), self.data.legend
+        self.predicted[validation] = predicted
+        counts = count_pairs(self.data.samples.labelled.index[validation], predicted, len(legend))
+        return Confusion(classes=legend.classes, counts=counts)
 
     def _fit(
         self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str

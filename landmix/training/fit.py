@@ -17,11 +17,12 @@ from landmix.nn.network import Network
 from landmix.training.batches import TrainingCrops
 from landmix.training.callbacks import Figures, History, StopEarly, often
 from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from
-from landmix.training.scoring import score
+from landmix.training.scoring import judged, score
 from landmix.training.statistics import band_statistics, class_weights
 from landmix.training.task import PixelTask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lightning.pytorch.loggers import Logger
@@ -62,6 +63,19 @@ class Fitted:
     """Physical values of those bands -> network input."""
     history: list[Figures]
     """A row an epoch."""
+
+    def predict(self, samples: Samples, chosen: NDArray[np.bool_]) -> NDArray[np.int16]:
+        """What it says the labelled pixels `chosen` (N,) are: class indices (V,), in their order."""
+        found = np.full(len(chosen), -1, np.int16)
+        for numbers, logits in self.judged(samples, chosen):
+            found[numbers] = logits.argmax(1)
+        return found[chosen]
+
+    def judged(
+        self, samples: Samples, chosen: NDArray[np.bool_]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Logits of the labelled pixels `chosen` (N,), in pieces: their numbers (n,), logits (n, K)."""
+        return judged(self.network, samples, chosen, channels=self.channels, normalise=self.normalise)
 
     def confusion(self, samples: Samples, chosen: NDArray[np.bool_], legend: Legend) -> Confusion:
         """How it does on the labelled pixels `chosen` (N,)."""

@@ -25,7 +25,7 @@ from landmix.labelling import (
     label_scenes,
 )
 from landmix.samples import Labelled, Samples, collect
-from landmix.training.split import Split, split_pixels
+from landmix.training.split import Split, alike, split_pixels
 from landmix.training.statistics import band_statistics
 
 if TYPE_CHECKING:
@@ -249,8 +249,9 @@ def _split(
     """Folds of all labelled pixels; with an own validation part that part alone validates, and nothing is dropped."""
     labelled = samples.labelled
     xy = plane([scene.grid for scene in scenes], labelled.scene, labelled.rows, labelled.cols)
+    pixel = pixel_size(scenes[0].grid) or (1.0, 1.0)
     if not trained.all():
         fold = np.where(trained, 1, 0).astype(np.int16)
-        return Split(fold=fold, folds=1, xy=xy, buffer=0.0, side=None)
-    pixel = pixel_size(scenes[0].grid) or (1.0, 1.0)
+        group = alike(labelled, xy, margin=margin, pixel=pixel)
+        return Split(fold=fold, folds=1, xy=xy, buffer=0.0, side=None, group=group)
     return split_pixels(labelled, xy, settings, margin=margin, pixel=pixel, seed=seed)

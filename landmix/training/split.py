@@ -34,6 +34,8 @@ class Split:
     """Training pixels this near (metres) to a validation pixel are dropped."""
     side: float | None
     """Side of the blocks in metres, where there are blocks."""
+    group: NDArray[np.intp]
+    """(N,) the polygon, block or file of a pixel; those of one are alike, and count as one in intervals."""
 
     def validation(self, fold: int) -> NDArray[np.bool_]:
         """(N,) the pixels that validate in a fold."""
@@ -94,6 +96,7 @@ def split_pixels(
     spatial = settings.kind in ("blocks", "polygons", "files")
     buffer = default_buffer(margin, pixel) if settings.buffer_m is None else settings.buffer_m
     side = None
+    groups = alike(labelled, xy, margin=margin, pixel=pixel)
     rng = np.random.default_rng(seed)
     folds = max(1, settings.folds)
     shares = np.full(folds, 1 / folds) if folds > 1 else np.array([settings.fraction, 1 - settings.fraction])
@@ -115,7 +118,12 @@ def split_pixels(
             " add labels, choose smaller blocks with split.side_m, or train without validation with split.kind=none"
         )
         raise LandmixError(msg)
-    return Split(fold=fold, folds=folds, xy=xy, buffer=buffer if spatial else 0.0, side=side)
+    return Split(fold=fold, folds=folds, xy=xy, buffer=buffer if spatial else 0.0, side=side, group=groups)
+
+
+def alike(labelled: Labelled, xy: NDArray[np.float64], *, margin: int, pixel: tuple[float, float]) -> NDArray[np.intp]:
+    """(N,) blocks that hold whole polygons, where the split itself has no groups."""
+    return _groups(labelled, xy, "blocks", default_side(margin, pixel, xy))
 
 
 def _without_empty(fold: NDArray[np.int16]) -> tuple[NDArray[np.int16], int]:
