@@ -86,6 +86,8 @@ def train_page(data: TrainReport) -> str:
         counts=_counts(data.confusion),
         split=tables.split_rows(data.metrics),
         folds=tables.fold_rows(data.folds),
+        baselines=tables.baseline_rows(data.metrics),
+        verdict=tables.verdict(data.metrics),
         curves=figures.curves(data.history) if data.history else "",
         places=figures.places(data.places) if data.places else "",
         spectra=_spectra(data),

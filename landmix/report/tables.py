@@ -163,3 +163,47 @@ def _hectares(interval: Mapping[str, Any]) -> str:
     if value is None:
         return words.DASH
     return f"{value:,.1f} ha" + (f" ± {half:,.1f}" if half is not None else "")
+
+
+def baseline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row a baseline, the network first."""
+    found = metrics.get("baselines") or []
+    if not found:
+        return []
+    own = ("network", "", words.percent(metrics.get("overall_accuracy")), words.percent(metrics.get("macro_f1")))
+    return [
+        (*own, "", "", ""),
+        *(
+            (
+                row["name"],
+                row["features"],
+                words.percent(row["overall_accuracy"]),
+                words.percent(row["macro_f1"]),
+                f"{100 * row['difference']:+.1f} points".replace("-", "\N{MINUS SIGN}"),
+                words.DASH if row["p"] is None else f"{row['p']:.3f}",
+                row["network_is"],
+            )
+            for row in found
+        ),
+    ]
+
+
+def verdict(metrics: Mapping[str, Any]) -> str:
+    """Whether the network is worth its trouble, in a sentence."""
+    found = metrics.get("baselines") or []
+    if not found:
+        return ""
+    best = max(found, key=lambda row: row["overall_accuracy"])
+    name = f"{best['name']} on {best['features']} pixels"
+    if best["difference"] < 0:
+        sure = "and chance does not explain it" if best["network_is"] == "worse" else f"though there is {_but(best)}"
+        return f"No: {name} is {-100 * best['difference']:.1f} points better here, {sure}."
+    if best["network_is"] == "better":
+        return f"Yes: it is {100 * best['difference']:.1f} points better than the best of them, {name}."
+    return (
+        f"Not shown: it is {100 * best['difference']:.1f} points ahead of the best of them, {name}, with {_but(best)}."
+    )
+
+
+def _but(row: Mapping[str, Any]) -> str:
+    return f"{row['network_is']} ({row['groups']} polygons or blocks)"

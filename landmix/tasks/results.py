@@ -20,7 +20,7 @@ from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
 from landmix.report.page import Spectra, TrainReport, train_page
 from landmix.report.places import Places
-from landmix.tasks.tables import accuracy_table, share
+from landmix.tasks.tables import accuracy_table, baseline_table, share
 from landmix.training.statistics import class_statistics
 from landmix.version import __version__
 
@@ -263,7 +263,16 @@ class Results:
                 for row in rows
             ]
             lines.append(f"mean of folds: {', '.join(_mean(rows, key) for key in ('overall_accuracy', 'macro_f1'))}")
-        return "\n".join([*lines, accuracy_table(self.metrics)])
+        lines.append(accuracy_table(self.metrics))
+        interval = self._interval
+        if interval and interval.low is not None and interval.high is not None:
+            lines.append(
+                f"95 % interval of the overall accuracy {interval.low:.3f} to {interval.high:.3f},"
+                f" over {interval.groups} polygons or blocks"
+            )
+        elif interval:
+            lines.append(f"{interval.groups} polygons or blocks are too few to say how sure that is")
+        return "\n".join([*lines, baseline_table(self.metrics)] if self.baselines else lines)
 
 
 def versions() -> dict[str, str]:

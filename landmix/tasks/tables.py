@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from landmix.report.tables import verdict
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +28,17 @@ def overall(figures: dict[str, Any]) -> str:
     """The figures that are not of one class."""
     names = ("overall_accuracy", "balanced_accuracy", "kappa", "macro_f1", "mean_iou")
     return ", ".join(f"{name.replace('_', ' ')} {share(figures[name])}" for name in names)
+
+
+def baseline_table(metrics: dict[str, Any]) -> str:
+    """A row a plain classifier, and whether the network is worth its trouble."""
+    lines = [f"{'baseline':14} {'pixels':>6} {'accuracy':>8} {'macro F1':>8}  the network is"]
+    lines += [
+        f"{row['name']:14} {row['features']:>6} {share(row['overall_accuracy']):>8} {share(row['macro_f1']):>8}"
+        f"  {row['network_is']} ({100 * row['difference']:+.1f} points)"
+        for row in metrics["baselines"]
+    ]
+    return "\n".join([*lines, f"is the network worth it? {verdict(metrics)}"])
 
 
 def batch_table(rows: Sequence[Row]) -> str:
