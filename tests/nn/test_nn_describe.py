@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmix.nn.describe import Description, describe
 from landmix.nn.blocks import Bottleneck
+from landmix.nn.describe import Description, describe
 from landmix.nn.layers import convolution
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
