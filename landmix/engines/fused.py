@@ -13,11 +13,17 @@ from torch import Tensor, fx, nn
 
 
 def fused(network: nn.Module) -> nn.Module:
-    """`network` (evaluation mode, batch norms folded, final dtype) with fused convolutions; itself without oneDNN."""
+    """`network` (evaluation mode, batch norms folded, final dtype) with fused convolutions.
+
+    Itself without oneDNN, and where its code cannot be followed without running it.
+    """
     # names with an underscore: they are what torch's own compiler calls, and tests compare their results
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):  # type: ignore[no-untyped-call]
         return network
-    traced = fx.symbolic_trace(network)
+    try:
+        traced = fx.symbolic_trace(network)
+    except (fx.proxy.TraceError, TypeError, ValueError):  # somebody's own network
+        return network
     for node in list(traced.graph.nodes):
         module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and isinstance(module.padding, tuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -52,8 +52,9 @@ class Fusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, all inputs, H, W) -> (B, widths[-1], H, W)."""
-        parts = torch.split(x, self._inputs, 1)
-        features = [encoder(part) for encoder, part in zip(self.encoders, parts, strict=True)]
+        ends = accumulate(self._inputs)
+        parts = zip(self.encoders, self._inputs, ends, strict=True)
+        features = [encoder(x[:, end - count : end]) for encoder, count, end in parts]
         return self.act(self.mix(torch.cat(features, 1)))  # type: ignore[no-any-return]
 
 

@@ -219,13 +219,43 @@ def test_cache_on_disk_gives_the_same_weights(tmp_path: Path) -> None:
     assert tree(out) == FILES
 
 
-@pytest.mark.parametrize("net", ["small", "spectral", "base", "large"])
+@pytest.mark.parametrize(
+    "net", ["small", "large", "bottleneck", "spectral", "depthwise", "inception", "attention", "residual"]
+)
 def test_each_network_trains(tmp_path: Path, net: str) -> None:
     out = train(tmp_path / "out", f"net={net}", "optim.steps=3", "split.kind=none")
     assert (out / "model.ckpt").is_file()
 
 
 # splits
+
+
+def test_fusion_needs_roles(tmp_path: Path) -> None:
+    ended = ended_inside("train", *world().data, f"out_dir={tmp_path / 'run'}", "net=fusion", "device=cpu")
+    refused(ended, 1, "net.fusion", "roles")
+
+
+def test_fusion_of_two_dates(tmp_path: Path) -> None:
+    w = world()
+    scenes = f"data.scenes=[{{jan: {w.scene}, jul: {w.scene}}}]"
+    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=20", "device=cpu", "progress=off")
+    done_inside("train", scenes, *w.data[1:], f"out_dir={tmp_path / 'run'}", *settings)
+    model = tmp_path / "run/model.ckpt"
+    assert landmix.load(model).bundle.net.inputs == (4, 4)
+    scenes = f"scenes=[{{name: both, path: {{jan: {w.scene}, jul: {w.scene}}}}}]"
+    done_inside("predict", f"model={model}", scenes, f"out_dir={tmp_path / 'maps'}", "device=cpu", "progress=off")
+    assert (read(tmp_path / "maps/both.tif") > 0).any()
+
+
+def test_plain_classifiers_stand_beside_the_network(tmp_path: Path) -> None:
+    folder = train(tmp_path / "run", "baseline=true")
+    found = load_json(folder / "metrics.json")
+    assert {(row["name"], row["features"]) for row in found["baselines"]} >= {("LDA", "1x1"), ("SVM", "3x3")}
+    for row in found["baselines"]:
+        assert row["difference"] == pytest.approx(found["overall_accuracy"] - row["overall_accuracy"])
+        assert 0 < row["overall_accuracy"] <= 1
+    assert found["overall_accuracy_interval"]["groups"] > 0
+    assert "Is the network worth it?" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", ["blocks", "polygons", "random"])

@@ -13,12 +13,13 @@ from engine_networks import FINE, ROUGH, land, logits, network, pixels, shares, 
 from landmix.engines.deployed import folded
 from landmix.engines.engine import FULL, SHARES, STORED, Answer, EngineSpec, Wanted
 from landmix.engines.load import Engines
+from landmix.nn.network import Network
+from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 
 if TYPE_CHECKING:
     from engine_networks import Pixels
     from numpy.typing import NDArray
 
-    from landmix.nn.network import Network
 
 ALL = Wanted(shares=SHARES, coded=False)
 
@@ -211,3 +212,33 @@ def test_folded_batch_norms_change_nothing(blocks: int) -> None:
     assert [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     np.testing.assert_allclose(logits(plain, given), before, atol=1e-4)
     np.testing.assert_array_equal(logits(net, given), before)
+
+
+@pytest.mark.parametrize("spec", FINE)
+@pytest.mark.parametrize(
+    ("encoder", "head", "more"),
+    [
+        ({"attention": 4}, {}, {}),
+        ({"residual": 2}, {"kind": "pointwise"}, {}),
+        ({}, {"kind": "depthwise"}, {"activation": "gelu"}),
+        ({}, {"kind": "inception", "dilation": (2,)}, {}),
+        ({}, {"dilation": (3,)}, {"inputs": (1, 2)}),
+    ],
+    ids=["attention", "residual pointwise", "depthwise gelu", "dilated inception", "dilated fusion"],
+)
+def test_every_kind_of_network(spec: EngineSpec, encoder: Any, head: Any, more: Any) -> None:
+    torch.manual_seed(1)
+    made = Network(
+        NetSpec(
+            in_channels=3,
+            classes=4,
+            encoder=EncoderSpec(widths=(12, 8), **encoder),
+            head=HeadSpec(**{"blocks": 1, "reduced": 4, "width": 8, **head}),
+            **more,
+        )
+    ).eval()
+    with torch.no_grad():
+        for values in made.parameters():
+            values.normal_(0, 0.4)
+    given = pixels(3, 40 + 2 * made.margin, 37 + 2 * made.margin)
+    agrees(answer(made, spec, given), made, given, far=5e-5)
