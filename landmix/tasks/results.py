@@ -267,7 +267,8 @@ class Results:
         interval = self._interval
         if interval and interval.low is not None and interval.high is not None:
             lines.append(
-                f"95 % interval over {interval.groups} polygons or blocks: {interval.low:.3f} to {interval.high:.3f} right"
+                f"95 % interval over {interval.groups} polygons or blocks:"
+                f" {interval.low:.3f} to {interval.high:.3f} right"
             )
         elif interval:
             lines.append(f"{interval.groups} polygons or blocks are too few to say how sure that is")
