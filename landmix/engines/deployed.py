@@ -39,7 +39,7 @@ class Deployed(nn.Module):
         if valid is not None:
             # not a product: NaN times 0 is NaN
             pixels = torch.where(valid[:, None] != 0, pixels, 0.0)
-        # in two steps: three times faster than both at once
+        # in two steps: about twice as fast as both at once
         pixels = pixels.to(self._inner).contiguous(memory_format=torch.channels_last)
         logits = self.network(pixels).to(torch.float32, memory_format=torch.contiguous_format)  # (B, K, H, W)
         best, index = self._best(logits)

@@ -1,7 +1,8 @@
 """Convolutions that do what follows them: bias, sum and ReLU in one pass over the pixels, without a compiler.
 
 oneDNN, which torch brings along on x86, can do this; torch itself asks it to in compiled networks only. Each tensor
-that is not made saves writing and reading it, and the page faults of fresh memory: a network runs twice as fast.
+that is not made saves writing and reading it, and the page faults of fresh memory: a network is half again as fast in
+bf16, two and a half times as fast in fp32.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training run leaves behind: figures, a page, a table, and the model file's content."""
+"""What a training run leaves behind: figures, a table, and the model file's content."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 import torch
-import yaml
 
 from landmix.accuracy.confusion import Confusion, count_pairs
-from landmix.accuracy.groups import Interval, accuracy_interval, compare
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
 from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
-from landmix.report.page import Spectra, TrainReport, train_page
-from landmix.report.places import Places
 from landmix.tasks.tables import accuracy_table, baseline_table, share
-from landmix.training.statistics import class_statistics
+from landmix.tasks.worth import baseline_row, interval
 from landmix.version import __version__
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from landmix.accuracy.groups import Interval
     from landmix.baselines.classic import Judged
     from landmix.geo.scene import Scene
     from landmix.tasks.settings import TrainSettings
@@ -43,8 +40,6 @@ class Results:
     fitted: Fitted
     trained: NDArray[np.bool_]
     """(N,) the labelled pixels that the model was trained on."""
-    folds: list[Confusion]
-    """A fold; empty without validation."""
     predicted: NDArray[np.int16]
     """(N,) what the validated pixels were said to be; -1 for the others."""
     baselines: list[Judged]
@@ -57,6 +52,16 @@ class Results:
         """Of the validation part."""
         figure = self.metrics["macro_f1"]
         return None if figure is None else float(figure)
+
+    @cached_property
+    def folds(self) -> list[Confusion]:
+        """A fold; empty without validation."""
+        return [self._count(self.data.split.validation(fold)) for fold in range(self.data.split.folds)]
+
+    def _count(self, validation: NDArray[np.bool_]) -> Confusion:
+        legend, index = self.data.legend, self.data.samples.labelled.index
+        counts = count_pairs(index[validation], self.predicted[validation], len(legend))
+        return Confusion(classes=legend.classes, counts=counts)
 
     @cached_property
     def confusion(self) -> Confusion:
@@ -74,7 +79,7 @@ class Results:
             "split": self._split(),
             "distance_m": self._distance(),
             "overall_accuracy_interval": asdict(self._interval) if self._interval else None,
-            "baselines": [self._baseline(one) for one in self.baselines],
+            "baselines": [baseline_row(self.data, self.predicted, one, self.settings.seed) for one in self.baselines],
             "folds": [_row(i, fold) for i, fold in enumerate(self.folds, start=1)] if len(self.folds) > 1 else [],
             "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},
             "warnings": self.notes,
@@ -83,37 +88,7 @@ class Results:
     @cached_property
     def _interval(self) -> Interval | None:
         """Of the overall accuracy, over polygons or blocks."""
-        here = self.predicted >= 0
-        if not here.any():
-            return None
-        return accuracy_interval(self._right(self.predicted)[here], self.data.split.group[here], self.settings.seed)
-
-    def _right(self, predicted: NDArray[np.int16]) -> NDArray[np.bool_]:
-        return np.asarray(predicted == self.data.samples.labelled.index)
-
-    def _baseline(self, one: Judged) -> dict[str, Any]:
-        """A row of `baselines`: its figures, and how the network differs from it."""
-        here = self.predicted >= 0
-        index, legend = self.data.samples.labelled.index[here], self.data.legend
-        counts = count_pairs(index, one.predicted[here], len(legend))
-        confusion = Confusion(classes=legend.classes, counts=counts)
-        found = compare(
-            self._right(self.predicted)[here],
-            self._right(one.predicted)[here],
-            self.data.split.group[here],
-            self.settings.seed,
-        )
-        return {
-            "name": one.name,
-            "features": one.features,
-            "trained_on": one.trained_on,
-            "overall_accuracy": confusion.overall_accuracy,
-            "macro_f1": confusion.macro_f1,
-            "difference": found.difference,
-            "p": found.p,
-            "groups": found.groups,
-            "network_is": found.words,
-        }
+        return interval(self.data, self.predicted, self.settings.seed)
 
     def _split(self) -> dict[str, Any]:
         split, wanted = self.data.split, self.settings.split
@@ -165,8 +140,8 @@ class Results:
     def _training(self) -> dict[str, Any]:
         training = self.data.training
         return {
-            "scenes": [{"name": _last(path), "sha256": content_hash(path)} for path in training.files],
-            "labels": [{"name": _last(path), "sha256": content_hash(path)} for path in training.labelled.files],
+            "scenes": [{"name": file_name(path), "sha256": content_hash(path)} for path in training.files],
+            "labels": [{"name": file_name(path), "sha256": content_hash(path)} for path in training.labelled.files],
             "grids": [_ground(scene) for scene in training.scenes],
             "bands_left_out": list(self.left_out),
             "seed": self.settings.seed,
@@ -181,72 +156,6 @@ class Results:
         names = self.data.samples.bands.names
         constant = [name for i, name in enumerate(names) if i not in self.fitted.channels]
         return (*self.data.left_out, *constant)
-
-    def page(self, config: dict[str, Any]) -> str:
-        """`report.html`."""
-        samples, legend = self.data.samples, self.data.learnt
-        statistics = class_statistics(samples, self.trained, len(legend))
-        seen = self.fitted.channels
-        return train_page(
-            TrainReport(
-                title=f"Training on {self._title()}",
-                legend=legend,
-                bands=samples.bands.take(seen.tolist()),
-                metrics=self.metrics,
-                confusion=self.confusion if self.folds else None,
-                warnings=self.notes,
-                history=self.fitted.history,
-                spectra=Spectra(mean=statistics.mean[:, seen], std=statistics.std[:, seen]),
-                places=self._places(),
-                folds=self.metrics["folds"],
-                settings=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-                facts=self._facts(),
-            )
-        )
-
-    def _title(self) -> str:
-        """The scenes, or how many there are."""
-        names = [scene.name for scene in self.data.training.scenes]
-        return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-
-    def _places(self) -> list[Places]:
-        """Where the pixels of the first fold lie."""
-        labelled, split = self.data.samples.labelled, self.data.split
-        part = np.full(len(labelled), 2, np.int8)
-        part[split.training(0) if split.folds else self.trained] = 0
-        part[split.validation(0)] = 1
-        scenes = [*self.data.training.scenes]
-        scenes += self.data.own_validation.scenes if self.data.own_validation else ()
-        places = []
-        for number, scene in enumerate(scenes):
-            here = labelled.scene == number
-            shape = (scene.grid.height, scene.grid.width)
-            places.append(
-                Places(
-                    name=scene.name, shape=shape, rows=labelled.rows[here], cols=labelled.cols[here], part=part[here]
-                )
-            )
-        return places
-
-    def _facts(self) -> list[tuple[str, str]]:
-        training, net = self.data.training, self.fitted.network
-        parameters = sum(p.numel() for p in net.parameters())
-        facts = [
-            ("Scenes", ", ".join(scene.name for scene in training.scenes)),
-            ("Labels", ", ".join(dict.fromkeys(map(_last, training.labelled.files)))),
-            ("Training pixels", ", ".join(f"{name} {n:,}" for name, n in self.metrics["trained_on"].items())),
-            ("Bands", str(len(self.fitted.channels))),
-        ]
-        if self.left_out:
-            facts.append(("Bands left out (nodata or constant)", ", ".join(self.left_out)))
-        return [
-            *facts,
-            ("Network", f"{parameters:,} parameters, sees {2 * net.margin + 1} x {2 * net.margin + 1} pixels"),
-            ("Epochs", str(len(self.fitted.history))),
-            ("Seed", str(self.settings.seed)),
-            ("Device", self.device),
-            ("Versions", ", ".join(f"{name} {number}" for name, number in versions().items())),
-        ]
 
     def table(self) -> str:
         """What the console shows at the end."""
@@ -264,14 +173,13 @@ class Results:
             ]
             lines.append(f"mean of folds: {', '.join(_mean(rows, key) for key in ('overall_accuracy', 'macro_f1'))}")
         lines.append(accuracy_table(self.metrics))
-        interval = self._interval
-        if interval and interval.low is not None and interval.high is not None:
+        found = self._interval
+        if found and found.low is not None and found.high is not None:
             lines.append(
-                f"95 % interval over {interval.groups} polygons or blocks:"
-                f" {interval.low:.3f} to {interval.high:.3f} right"
+                f"95 % interval over {found.groups} polygons or blocks: {found.low:.3f} to {found.high:.3f} right"
             )
-        elif interval:
-            lines.append(f"{interval.groups} polygons or blocks are too few to say how sure that is")
+        elif found:
+            lines.append(f"{found.groups} polygons or blocks are too few to say how sure that is")
         return "\n".join([*lines, baseline_table(self.metrics)] if self.baselines else lines)
 
 
@@ -301,7 +209,7 @@ def _first(values: list[float | None]) -> float | None:
     return next((value for value in values if value is not None), None)
 
 
-def _last(path: str) -> str:
+def file_name(path: str) -> str:
     """A file's name without its folders, on any system."""
     return shown(path).replace("\\", "/").rsplit("/", 1)[-1]
 

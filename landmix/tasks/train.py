@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix import bundle as bundles
-from landmix.accuracy.confusion import Confusion, count_pairs
-from landmix.baselines.classic import Judged, check_installed, judge
-from landmix.core.scaling import standardise
+from landmix.baselines.classic import check_installed
 from landmix.engines.choose import choose_device
 from landmix.errors import LandmixError
 from landmix.files import replacing, write_json, write_text
@@ -24,13 +22,14 @@ from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
 from landmix.progress import Silent
 from landmix.tasks.results import Results
+from landmix.tasks.training_page import page
+from landmix.tasks.worth import judge_folds
 from landmix.training.fit import FitSettings, Fitted, fit
 from landmix.training.folder import RunFolder
 from landmix.training.loggers import check_logger, make_logger
 from landmix.training.prepare import Part, Prepared, Source, open_part, prepare
 from landmix.training.processes import Processes, join
 from landmix.training.split import default_side, stopping_part
-from landmix.training.statistics import band_statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,77 +163,42 @@ class Run:
         if self.data.own_validation is not None:
             every = split.training(0)
         again = len(folds) != 1 or self.settings.refit
-        confusions = [self._fold(fold) for fold in folds] if again else []
         if again:
+            for fold in folds:
+                self._validate(fold)
             fitted = self._fit(every, None, self.folder.root, "train the model on all labels" if folds else "train")
         else:
             fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
-            confusions = [self._score(fitted, 0)]
+            self._keep(0, fitted.predict(self.data.samples, split.validation(0)))
+        baseline = self.settings.baseline and self.processes.first
         return Results(
             settings=self.settings,
             data=self.data,
             fitted=fitted,
             trained=every if again else split.training(0),
-            folds=confusions,
             predicted=self.predicted,
-            baselines=self._baselines() if self.settings.baseline and folds and self.processes.first else [],
+            baselines=judge_folds(self.data, self.settings.seed, self.progress.say) if baseline else [],
             notes=self.notes(),
             device=self.device,
         )
 
-    def _baselines(self) -> list[Judged]:
-        """What plain classifiers say, trained and validated in the same folds."""
-        every: dict[tuple[str, str], list[tuple[int, Judged]]] = {}
-        for fold in range(self.data.split.folds):
-            training, validation = self.data.split.training(fold), self.data.split.validation(fold)
-            statistics = band_statistics(self.data.samples, training)
-            channels = statistics.varying
-            found = judge(
-                self.data.samples,
-                training,
-                validation,
-                channels,
-                standardise(statistics.mean[channels], statistics.std[channels]),
-                seed=self.settings.seed,
-                workers=-1,
-                say=self.progress.say,
-            )
-            for one in found:
-                every.setdefault((one.name, one.features), []).append((fold, one))
-        return [self._together(parts) for parts in every.values()]
-
-    def _together(self, parts: list[tuple[int, Judged]]) -> Judged:
-        """What the folds of one baseline say of all pixels (N,); -1 where none was asked."""
-        predicted = np.full_like(self.predicted, -1)
-        for fold, part in parts:
-            predicted[self.data.split.validation(fold)] = part.predicted
-        first = parts[0][1]
-        return replace(first, predicted=predicted, trained_on=min(part.trained_on for _, part in parts))
-
-    def _fold(self, fold: int) -> Confusion:
-        """The confusion matrix of one fold; what it says is kept in a file, so that a run that goes on has it."""
+    def _validate(self, fold: int) -> None:
+        """Fit one fold; what it says is kept in a file, so that a run that goes on does not fit it again."""
         known = self.folder.work / f"fold-{fold + 1}.npy"
         if known.exists():
-            return self._count(np.load(known), fold)
+            self._keep(fold, np.load(known))
+            return
         work = self.folder.work / f"fold-{fold + 1}"
         split = self.data.split
         name = f"fold {fold + 1} of {split.folds}"
         fitted = self._fit(split.training(fold), split.validation(fold), work, name)
-        predicted = fitted.predict(self.data.samples, split.validation(fold))
+        self._keep(fold, predicted := fitted.predict(self.data.samples, split.validation(fold)))
         if self.processes.first:
             with replacing(known) as temporary:
                 np.save(temporary, predicted)
-        return self._count(predicted, fold)
 
-    def _score(self, fitted: Fitted, fold: int) -> Confusion:
-        return self._count(fitted.predict(self.data.samples, self.data.split.validation(fold)), fold)
-
-    def _count(self, predicted: NDArray[np.int16], fold: int) -> Confusion:
-        """The confusion matrix of the validation pixels (V,) of a fold, which are kept."""
-        validation, legend = self.data.split.validation(fold), self.data.legend
-        self.predicted[validation] = predicted
-        counts = count_pairs(self.data.samples.labelled.index[validation], predicted, len(legend))
-        return Confusion(classes=legend.classes, counts=counts)
+    def _keep(self, fold: int, predicted: NDArray[np.int16]) -> None:
+        self.predicted[self.data.split.validation(fold)] = predicted
 
     def _fit(
         self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str
@@ -297,7 +261,7 @@ def _never_validated(data: Prepared) -> list[str]:
 def _write(folder: RunFolder, results: Results, config: dict[str, Any], progress: Progress) -> None:
     """Model, figures and report; the model last, so that where it is everything is."""
     write_json(folder.root / "metrics.json", results.metrics)
-    write_text(folder.root / "report.html", results.page(config))
+    write_text(folder.root / "report.html", page(results, config))
     bundles.save(results.bundle(), folder.model)
     folder.end()
     progress.say(results.table())

@@ -1,0 +1,126 @@
+"""What can be set of training, and of the demo."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from landmix.geo.options import ReadOptions
+from landmix.nn.spec import NetShape
+from landmix.tasks.settings.words import Device, Precision, Show  # noqa: TC001 - the settings are checked by their hints
+from landmix.training.settings import Augmentation, OptimSettings, SplitSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationSettings:
+    """The user's own validation part (`data.validation.*`)."""
+
+    scenes: Any = None
+    labels: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Scenes, labels, and what is taken from them (`data.*`)."""
+
+    scenes: Any
+    labels: Any = None
+    field: str | None = None
+    layer: str | None = None
+    legend: str | None = None
+    ignore: list[str | int] | str | int | None = None
+    pairing: Literal["stem", "order"] = "stem"
+    bands: list[str | int] | None = None
+    features: list[str] | None = None
+    balance: Literal["none", "quarter", "sqrt", "full"] = "quarter"
+    cell: int = 1
+    memory_gb: float = 4.0
+    validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
+    augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.memory_gb < 0:
+            msg = f"data.memory_gb cannot be below 0, but is {self.memory_gb}"
+            raise ValueError(msg)
+        if not 1 <= self.cell <= 64:  # noqa: PLR2004
+            msg = f"data.cell must lie between 1 and 64 pixels, not {self.cell}"
+            raise ValueError(msg)
+        if self.bands is not None and not self.bands:
+            msg = "data.bands must name at least one band"
+            raise ValueError(msg)
+
+    @property
+    def ignored(self) -> frozenset[str | int] | None:
+        """The values that mean unlabelled, if any are given."""
+        if self.ignore is None:
+            return None
+        return frozenset(self.ignore if isinstance(self.ignore, list) else [self.ignore])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerSettings:
+    """Processes that train together (`trainer.*`)."""
+
+    devices: int | None = None
+    num_nodes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.num_nodes < 1 or (self.devices is not None and self.devices < 1):
+            msg = "trainer.devices and trainer.num_nodes must be at least 1"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggerSettings:
+    """Where figures go besides `train.csv` (`logger.*`)."""
+
+    name: Literal["csv", "tensorboard", "mlflow", "wandb"] = "csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """`landmix train`."""
+
+    data: DataSettings
+    out_dir: str
+    scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    split: SplitSettings = dataclasses.field(default_factory=SplitSettings)
+    net: NetShape = dataclasses.field(default_factory=NetShape)
+    optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
+    trainer: TrainerSettings = dataclasses.field(default_factory=TrainerSettings)
+    logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
+    seed: int = 0
+    device: Device = "auto"
+    precision: Precision = "auto"
+    refit: bool = False
+    baseline: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    progress: Show = "auto"
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            msg = f"seed must be at least 0, not {self.seed}"
+            raise ValueError(msg)
+        if self.resume and self.overwrite:
+            msg = "resume=true goes on and overwrite=true begins anew: choose one"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """`landmix demo`."""
+
+    out_dir: str = "data/demo"
+    net: NetShape = dataclasses.field(default_factory=NetShape)
+    optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
+    seed: int = 0
+    size: int = 1024
+    device: Device = "auto"
+    progress: Show = "auto"
+
+    def __post_init__(self) -> None:
+        if not 256 <= self.size <= 8192:  # noqa: PLR2004
+            msg = f"size must lie between 256 and 8192 pixels, not {self.size}"
+            raise ValueError(msg)
