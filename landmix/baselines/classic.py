@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 MOST = {"LDA": 200_000, "random forest": 100_000, "SVM": 10_000}
 """Training pixels that each can be given in a few minutes; of more, as many are drawn, class by class."""
 
-_CHUNK = 16384
+_TREES = 300
+
+_VALUES = 100_000_000
+"""Numbers that each is given at most, features times pixels: 5x5 pixels of 200 bands are 5000 to a pixel."""
+
+_CHUNK = 10_000_000
+"""Numbers that are predicted from at a time."""
+
+_CROPS = 4096
+"""Pixels whose crops are held at a time; their sides are those of the training crops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +71,28 @@ def judge(
     Values are normalised as the network's. Where samples have a margin, each also gets the 3x3 and 5x5 pixels around.
     """
     index = samples.labelled.index
+    numbers = np.flatnonzero(validation)
     for reach in range(min(samples.margin, 2) + 1):
         words = f"{2 * reach + 1}x{2 * reach + 1}"
-        seen = _features(samples, np.flatnonzero(validation), channels, normalise, reach)
+        each = len(channels) * (2 * reach + 1) ** 2
+        models, trained_on = {}, {}
         for name, make in _models(seed, workers).items():
             say(f"baseline {name} on {words}")
-            chosen = _draw(np.flatnonzero(training), index, MOST[name], seed)
-            model = make().fit(_features(samples, chosen, channels, normalise, reach), index[chosen])
-            predicted = np.concatenate([model.predict(part) for part in np.array_split(seen, -(-len(seen) // _CHUNK))])
-            yield Judged(name=name, features=words, trained_on=len(chosen), predicted=predicted.astype(np.int16))
+            chosen = _draw(np.flatnonzero(training), index, min(MOST[name], _VALUES // each), seed)
+            with warnings.catch_warnings():  # of a class with a single pixel
+                warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
+                models[name] = make().fit(_features(samples, chosen, channels, normalise, reach), index[chosen])
+            trained_on[name] = len(chosen)
+        # threads add up a forest's votes in any order, and a tie goes either way
+        models["random forest"].set_params(n_jobs=1)
+        predicted = {name: np.empty(len(numbers), np.int16) for name in models}
+        for start in range(0, len(numbers), step := max(1, _CHUNK // each)):
+            piece = slice(start, start + step)
+            seen = _features(samples, numbers[piece], channels, normalise, reach)
+            for name, model in models.items():
+                predicted[name][piece] = model.predict(seen)
+        for name, found in predicted.items():
+            yield Judged(name=name, features=words, trained_on=trained_on[name], predicted=found)
 
 
 def _models(seed: int, workers: int) -> dict[str, Callable[[], Any]]:
@@ -80,7 +103,7 @@ def _models(seed: int, workers: int) -> dict[str, Callable[[], Any]]:
     return {
         # shrinkage: neighbouring bands are nearly alike
         "LDA": lambda: LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-        "random forest": lambda: RandomForestClassifier(300, random_state=seed, n_jobs=workers),
+        "random forest": lambda: RandomForestClassifier(_TREES, random_state=seed, n_jobs=workers),
         "SVM": lambda: SVC(C=10.0, gamma="scale", cache_size=500),
     }
 
@@ -92,8 +115,8 @@ def _features(
     side = 2 * reach + 1
     found = np.empty((len(numbers), len(channels), side, side), np.float32)
     lines = samples.lines(channels, normalise)
-    for start in range(0, len(numbers), _CHUNK):
-        piece = numbers[start : start + _CHUNK]
+    for start in range(0, len(numbers), _CROPS):
+        piece = numbers[start : start + _CROPS]
         crops = samples.seen(samples.crop[piece], channels, lines)  # (n, C, S, S)
         rows, cols = (samples.place[piece] + samples.margin - reach).T
         windows = np.lib.stride_tricks.sliding_window_view(crops, (side, side), axis=(2, 3))
