@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
@@ -53,6 +53,7 @@ pairs = st.integers(2, 6).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_figures_agree_with_scikit_learn(drawn: tuple[int, NDArray[np.int64]]) -> None:
     k, (reference, mapped) = drawn
@@ -117,6 +118,7 @@ def test_kappa_is_0_where_the_map_says_always_the_same() -> None:
     assert confusion([[9, 0], [4, 0]]).kappa == pytest.approx(0)
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 1000)))
 def test_producers_and_users_change_places_with_the_axes(counts: NDArray[np.int64]) -> None:
     a, b = confusion(counts), confusion(counts.T)
