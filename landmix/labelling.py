@@ -49,6 +49,10 @@ class LabelledScenes:
     names: dict[int, str] = field(default_factory=dict)
     """Class names by value, from label rasters."""
     colors: dict[int, str] = field(default_factory=dict)
+    features: int = 0
+    """Points and polygons that have a class which is not ignored."""
+    blank: int = 0
+    """Those that have no class, and are left out."""
 
     @property
     def counts(self) -> Counter[Key]:
@@ -66,12 +70,14 @@ def label_scenes(
     """
     sources = [open_labels(path, settings.field, settings.layer) for path in files]
     rasters = [source for source in sources if isinstance(source, RasterLabels)]
+    vectors = [source for source in sources if isinstance(source, Features)]
+    ignored = settings.ignore or frozenset()
     paired = _pair(scenes, rasters, settings.pairing)
     first_units = np.cumsum([0] + [len(s.keys) if isinstance(s, Features) else 0 for s in sources]).tolist()
     pixels = []
     for number, scene in enumerate(scenes):
         parts = [
-            burn(source, scene.grid, settings.ignore or frozenset(), first_units[i])
+            burn(source, scene.grid, ignored, first_units[i])
             for i, source in enumerate(sources)
             if isinstance(source, Features)
         ]
@@ -82,6 +88,8 @@ def label_scenes(
         files=tuple(files),
         names={value: name for raster in rasters for value, name in raster.names.items()},
         colors={value: color for raster in rasters for value, color in raster.colors.items()},
+        features=sum(key not in ignored for source in vectors for key in source.keys),
+        blank=sum(source.blank for source in vectors),
     )
     _report(labelled, scenes, progress)
     return labelled

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import stdtrit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +21,14 @@ class Estimate:
 
     value: float
     se: float
-    """Standard error; NaN where a stratum has a single unit, or there is a single cluster."""
+    """Standard error; NaN where a single unit stands for a larger stratum, or there is a single cluster."""
+    clusters: int | None = None
+    """How many it comes from, where they were drawn: few of them say little of their own spread."""
 
     @property
     def half(self) -> float:
-        """Half the width of its 95 % interval."""
-        return Z95 * self.se
+        """Half the width of its 95 % interval: of the normal distribution, with clusters of Student's t."""
+        return self.se * (Z95 if self.clusters is None else float(stdtrit(max(self.clusters - 1, 1), 0.975)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ class Sample:
             squares = np.bincount(self.stratum, (residual - mean[self.stratum]) ** 2, len(n))
             variance = self.sizes**2 * squares / (n * (n - 1))  # a single unit says nothing of its stratum
             # strata where nothing varies and one unit was drawn are not known either
-            variance = np.where(n > 0, variance, 0.0)
+            variance = np.where(n < self.sizes, variance, 0.0)
         return Estimate(found, float(np.sqrt(variance.sum())) / total)
 
 
@@ -108,7 +111,7 @@ def _of_clusters(y: NDArray[np.float64], x: NDArray[np.float64], cluster: NDArra
     residual = np.bincount(number, y - found * x)
     if m < 2:  # noqa: PLR2004
         return Estimate(found, float("nan"))
-    return Estimate(found, float(np.sqrt(m / (m - 1) * (residual**2).sum())) / total)
+    return Estimate(found, float(np.sqrt(m / (m - 1) * (residual**2).sum())) / total, m)
 
 
 def sample_size(weights: NDArray[np.float64], accuracies: NDArray[np.float64], se: float) -> int:
@@ -119,6 +122,16 @@ def sample_size(weights: NDArray[np.float64], accuracies: NDArray[np.float64], s
     """
     spread = np.sqrt(accuracies * (1 - accuracies))
     return int(np.ceil(float((weights @ spread) / se) ** 2 - 1e-9))
+
+
+def expected_se(sizes: NDArray[np.int64], accuracies: NDArray[np.float64], drawn: NDArray[np.int64]) -> float:
+    """The standard error that overall accuracy will have, if strata of `sizes` (H,) are as accurate as is expected.
+
+    `drawn` (H,) units of each (Olofsson et al. 2014, equation 6). Strata that are drawn whole are known.
+    """
+    part = (drawn > 0) & (drawn < sizes)
+    weights = sizes[part] / sizes.sum()
+    return float(np.sqrt((weights**2 * (accuracies * (1 - accuracies))[part] / drawn[part]).sum()))
 
 
 def allocate(

@@ -1,4 +1,4 @@
-"""Drawing pixels at random from the strata of a raster that may be larger than the memory."""
+"""Drawing pixels at random from the strata of a map that may be larger than the memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from landmix.geo.maps import MapReader
+    from landmix.geo.strata import Strata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,13 @@ class Drawn:
     cols: NDArray[np.int64]
     """(N,)"""
     values: NDArray[np.int64]
-    """(N,) the stratum of each: the raster's value there."""
+    """(N,) the stratum of each."""
 
 
-def draw(strata: MapReader, wanted: Mapping[int, int], seed: int) -> Drawn:
+def draw(strata: Strata, wanted: Mapping[int, int], seed: int) -> Drawn:
     """Draw `wanted` pixels of each value, without replacement, each set of that size as likely as any other.
 
-    The raster is read once more, piece by piece: a pixel's number among those of its value says whether it was drawn.
+    The strata are read once more, piece by piece: a pixel's number among those of its value says whether it was drawn.
     """
     rng = np.random.default_rng(seed)
     left = {
@@ -40,9 +40,9 @@ def draw(strata: MapReader, wanted: Mapping[int, int], seed: int) -> Drawn:
     }
     seen = dict.fromkeys(left, 0)
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-    for window, values in strata.pieces():
+    for window, values, valid in strata.pieces():
         for value, numbers in left.items():
-            places = np.flatnonzero(values.ravel() == value)
+            places = np.flatnonzero((values == value) & valid)
             first, last = np.searchsorted(numbers, [seen[value], seen[value] + len(places)])
             rows, cols = np.divmod(places[numbers[first:last] - seen[value]], window.width)
             found.append((rows + window.row, cols + window.col, np.full(len(rows), value, np.int64)))

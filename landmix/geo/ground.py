@@ -24,9 +24,24 @@ def pixel_size(grid: Grid) -> tuple[float, float] | None:
 
     Geodesic on geographic and Web Mercator grids, else by the CRS's own unit.
     """
+    return _pixel_size(grid, grid.height // 2, grid.width // 2)
+
+
+def pixels_differ(grid: Grid) -> float:
+    """How many times the ground of its smallest pixel the largest one covers, of those at the middle and the corners.
+
+    1 without a place on earth, and where the CRS's own unit is the metre that is counted with.
+    """
+    rows, cols = (0, grid.height // 2, grid.height - 1), (0, grid.width // 2, grid.width - 1)
+    sizes = [size for row in rows for col in cols if (size := _pixel_size(grid, row, col)) is not None]
+    areas = [height * width for height, width in sizes if np.isfinite(height * width) and height * width > 0]
+    return max(areas) / min(areas) if areas else 1.0
+
+
+def _pixel_size(grid: Grid, row: int, col: int) -> tuple[float, float] | None:
     if not grid.georeferenced:
         return None
-    rows, cols = np.array([0, 1, 0]) + grid.height // 2, np.array([0, 0, 1]) + grid.width // 2
+    rows, cols = np.array([0, 1, 0]) + row, np.array([0, 0, 1]) + col
     try:
         xy = plane([grid], np.zeros(3, np.int32), rows, cols)
     except (ProjError, LandmixError):  # degrees that do not exist, other planets

@@ -12,6 +12,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from landmix.core.tiling import Tiling
+from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
 from landmix.geo.legends import make_legend
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.core.legend import Legend
-    from landmix.core.window import Window
 
 _TILE = 1024
 
@@ -59,6 +59,10 @@ class MapReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._dataset.close()
 
     def _colors(self) -> dict[int, str]:
@@ -72,10 +76,11 @@ class MapReader:
         """Which values are a class, same shape."""
         return band_validity(values, self._dataset.nodata)
 
-    def _read(self, row: int, col: int, height: int, width: int) -> NDArray[np.integer]:
+    def read(self, window: Window) -> NDArray[np.integer]:
+        """The values of a window of the map (H, W). Raises `LandmixError` for a damaged file."""
         try:
-            window = RasterioWindow(col, row, width, height)
-            values: NDArray[np.integer] = self._dataset.read(1, window=window)
+            place = RasterioWindow(window.col, window.row, window.width, window.height)
+            values: NDArray[np.integer] = self._dataset.read(1, window=place)
         except (RasterioError, SystemError) as error:
             msg = f"cannot read the map {self.path}: the file is damaged ({error})"
             raise LandmixError(msg) from error
@@ -84,8 +89,7 @@ class MapReader:
     def pieces(self, side: int = _TILE) -> Iterator[tuple[Window, NDArray[np.integer]]]:
         """All values, square by square of `side` pixels, (H, W) each."""
         for tile in Tiling(core=side).tiles(self.grid.window):
-            w = tile.write
-            yield w, self._read(w.row, w.col, w.height, w.width)
+            yield tile.write, self.read(tile.write)
 
     @cached_property
     def counts(self) -> dict[int, int]:
@@ -137,9 +141,8 @@ class MapReader:
         for piece in np.split(order, np.flatnonzero(np.diff(tile_of[order])) + 1):
             if not len(piece):
                 continue
-            row, col = rows[piece[0]] // _TILE * _TILE, cols[piece[0]] // _TILE * _TILE
+            row, col = (int(first) // _TILE * _TILE for first in (rows[piece[0]], cols[piece[0]]))
             height, width = min(_TILE, self.grid.height - row), min(_TILE, self.grid.width - col)
-            values[piece] = self._read(int(row), int(col), int(height), int(width))[
-                rows[piece] - row, cols[piece] - col
-            ]
+            window = Window(row=row, col=col, height=height, width=width)
+            values[piece] = self.read(window)[rows[piece] - row, cols[piece] - col]
         return values

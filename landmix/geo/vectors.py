@@ -32,6 +32,8 @@ class Features:
     """(N,) shapely points and polygons, 2-D, never None or empty."""
     keys: tuple[str | int, ...]
     """The class of each: its text or its whole number."""
+    blank: int = 0
+    """Features of the file that are left out, because they have no class or no geometry."""
 
     def on(self, crs: CRS | None) -> NDArray[np.object_]:
         """The geometries in another CRS (vertices only, as GIS programs do it).
@@ -78,7 +80,7 @@ def read_features(path: str, field: str | None, layer: str | None = None) -> Fea
     geometries = geometries[kept]
     _check_kinds(path, geometries)
     keys = tuple(value for value, keep in zip(values, kept, strict=True) if keep)
-    return Features(path=path, crs=meta["crs"], geometries=geometries, keys=keys)
+    return Features(path=path, crs=meta["crs"], geometries=geometries, keys=keys, blank=int((~kept).sum()))
 
 
 def _refuse_pointers(path: str) -> None:

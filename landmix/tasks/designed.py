@@ -9,13 +9,14 @@ import numpy as np
 
 from landmix.accuracy.area import Estimate, Sample
 from landmix.errors import LandmixError
-from landmix.geo.maps import MapReader
+from landmix.geo.strata import Strata
 from landmix.tasks.tables import share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.core.legend import LegendClass
+    from landmix.geo.maps import MapReader
     from landmix.samples import Labelled
 
 
@@ -58,14 +59,28 @@ def estimates(
     }
 
 
+def doubts(design: dict[str, Any], mapped: int) -> list[str]:
+    """What should be known of estimates, of a map with `mapped` pixels that have a class."""
+    found = []
+    single = [row["name"] for row in design["strata"] if row["drawn"] == 1 < row["pixels"]]
+    if single:
+        found.append(
+            f"the sample has one pixel of {', '.join(single)}, which says nothing of how alike that stratum is:"
+            " there are no intervals"
+        )
+    pixels = sum(row["pixels"] for row in design["strata"])
+    if design["strata"] and pixels < mapped:
+        found.append(
+            f"the strata cover {pixels:,} of the map's {mapped:,} pixels with a class: the areas are those of that part"
+        )
+    return found
+
+
 def _strata(
     reader: MapReader, path: str | None, labelled: Labelled
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[dict[str, Any]]]:
     """The stratum of each pixel (N,), the strata's sizes (H,), and both as data."""
-    with MapReader(path or reader.path) as strata:
-        if not strata.grid.same_as(reader.grid):
-            msg = f"the strata {path} must lie on the grid of the map {reader.path}"
-            raise LandmixError(msg)
+    with Strata(reader, path) as strata:
         values = np.array(sorted(strata.counts))
         here = strata.values_at(labelled.rows, labelled.cols)
         drawn = {value: int((here == value).sum()) for value in values.tolist()}

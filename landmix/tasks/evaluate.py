@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from landmix.accuracy.confusion import Confusion, count_pairs
 from landmix.core.legend import Legend
 from landmix.errors import LandmixError
 from landmix.files import is_remote, make_folder, write_json, write_text
-from landmix.geo.ground import pixel_size
+from landmix.geo.ground import pixel_size, pixels_differ
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.maps import MapReader
 from landmix.geo.open import open_scene
@@ -22,7 +23,7 @@ from landmix.geo.remote import content_hash
 from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
-from landmix.tasks.designed import design_table, estimates
+from landmix.tasks.designed import design_table, doubts, estimates
 from landmix.tasks.tables import accuracy_table
 
 if TYPE_CHECKING:
@@ -57,11 +58,15 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
         tags = reader.tags
         legend = _legend(settings, reader)
         pixel = pixel_size(reader.grid)
-        compared = _compare(settings, reader, classes_beside(legend, reference), reference, pixel)
+        classes = classes_beside(legend, reference)
+        compared = _compare(settings, reader, classes, reference, pixel)
+        notes = _notes(reader, legend, classes, reference, compared)
     if _is_training_data(tags, files):
         heard.warn("the reference is the model's own training data: on its training scene these figures flatter")
     if not reference.names and _numbers_against_names(reference, legend):
         heard.warn("the reference has numbers and no names, the map's classes have names: they are compared by value")
+    for text in notes:
+        heard.warn(text)
     if not compared.confusion.n:
         msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}"
         raise LandmixError(msg)
@@ -103,6 +108,49 @@ def _compare(
         mapped=reader.counts,
         design=design,
     )
+
+
+def _notes(
+    reader: MapReader, legend: Legend, classes: Classes, reference: LabelledScenes, compared: _Compared
+) -> list[str]:
+    """What a user should know of the reference, and of a sample."""
+    found = []
+    if foreign := classes.legend.names[len(legend) :]:
+        near = dict.fromkeys(close for name in foreign[:_SHOWN] for close in _near(name, legend))
+        meant = f"; is {', '.join(near)} meant?" if near else ""
+        named = ", ".join(foreign[:_SHOWN]) + (" ..." if len(foreign) > _SHOWN else "")
+        found.append(f"the map has no class {named}, so what the reference calls so is an error{meant}")
+    if compared.design is None:
+        return found
+    if reference.blank:
+        found.append(
+            f"{reference.blank} features of the reference have no class and are left out: estimates from a sample with"
+            " gaps hold only if nothing sets those apart"
+        )
+    placed = sum(len(np.unique(part.units[part.units >= 0])) for part in reference.pixels)
+    if placed < reference.features:
+        found.append(
+            f"{reference.features - placed} features of the reference have no pixel of the map to themselves: they lie"
+            " outside it, or together with others"
+        )
+    if (times := pixels_differ(reader.grid)) > _UNEQUAL:
+        found.append(
+            f"the map's largest pixels cover {times:.2f} times the ground of its smallest, but here each counts as one:"
+            " warp the map to an equal-area CRS before drawing a sample for areas"
+        )
+    return found + doubts(compared.design, sum(compared.mapped.values()))
+
+
+_SHOWN = 5
+_UNEQUAL = 1.02
+"""Times as much ground; less is lost in the intervals."""
+
+
+def _near(name: str, legend: Legend) -> list[str]:
+    """The class whose name is like it, whatever the letters' case, or whose value somebody has written as text."""
+    lower = {c.name.lower(): c.name for c in legend}
+    values = [c.name for c in legend if str(c.value) == name]
+    return values or [lower[found] for found in difflib.get_close_matches(name.lower(), lower, 1)]
 
 
 def _with_map_values(legend: Legend, values: np.ndarray) -> Legend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pyogrio
 import shapely
 
-from landmix.accuracy.area import allocate, sample_size
+from landmix.accuracy.area import allocate, expected_se, sample_size
 from landmix.errors import LandmixError, UsageError
 from landmix.files import file_hash, make_folder, replacing, write_json
 from landmix.geo.drawing import Drawn, draw
 from landmix.geo.maps import MapReader
+from landmix.geo.strata import Strata
 
 if TYPE_CHECKING:
     from landmix.progress import Progress
@@ -27,39 +29,51 @@ _USUAL = 0.8
 def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
     """Draw a sample into `sample.gpkg`; returns the content of `sample.json`, which says how it was drawn.
 
-    Raises `LandmixError` for a map without georeference, strata that are not on its grid, or a sample that is there.
+    Raises `LandmixError` for a map without georeference, strata that are not on its grid or nowhere where the map
+    has a class, or a sample that is there.
     """
     folder = Path(settings.out_dir)
     points, about = folder / f"{STEM}.gpkg", folder / f"{STEM}.json"
     if points.exists() and not settings.overwrite:
         msg = f"{points} exists: choose another out_dir, or replace it with overwrite=true"
         raise LandmixError(msg)
-    with MapReader(settings.map) as reader, MapReader(settings.strata or settings.map) as strata:
-        if not strata.grid.same_as(reader.grid):
-            msg = f"the strata {settings.strata} must lie on the grid of the map {settings.map}"
-            raise LandmixError(msg)
+    with MapReader(settings.map) as reader, Strata(reader, settings.strata) as strata:
         if not reader.grid.georeferenced:
             msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up"
             raise LandmixError(msg)
         if not strata.counts:
             msg = f"the map {settings.map} holds nothing but nodata"
+            if settings.strata is not None and reader.counts:
+                msg = f"the strata {settings.strata} hold nothing but nodata where the map {settings.map} has classes"
             raise LandmixError(msg)
-        wanted = _allocation(settings, strata)
+        allocation = _allocation(settings, strata)
+        wanted = allocation.wanted
         drawn = draw(strata, wanted, settings.seed)
         mapped = reader.values_at(drawn.rows, drawn.cols)
-        described = _describe(settings, strata, wanted)
+        described = _describe(settings, strata, allocation)
         make_folder(folder)
         _write(points, reader, strata, drawn, None if settings.hide else mapped)
         write_json(about, described)
+    for text in _doubts(settings, described):
+        progress.warn(text)
     progress.say(_table(described))
+    given = "" if settings.strata is None else f" strata={settings.strata}"
     progress.say(
-        f"{points}: write what is true at each point into the field `reference`, then\n"
-        f"landmix evaluate map={settings.map} reference={points} field=reference design=stratified out_dir=..."
+        f"{points}: write what is true at each point, the name of a class, into the field `reference`, then\n"
+        f"landmix evaluate map={settings.map} reference={points} field=reference design=stratified{given} out_dir=..."
     )
     return described
 
 
-def _allocation(settings: SampleSettings, strata: MapReader) -> dict[int, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Allocation:
+    wanted: dict[int, int]
+    """Pixels to draw by value of the stratum."""
+    se: float
+    """Standard error that overall accuracy will have, if the strata are as accurate as is expected."""
+
+
+def _allocation(settings: SampleSettings, strata: Strata) -> _Allocation:
     """How many pixels of each stratum are drawn."""
     values = sorted(strata.counts)
     sizes = np.array([strata.counts[value] for value in values])
@@ -70,10 +84,34 @@ def _allocation(settings: SampleSettings, strata: MapReader) -> dict[int, int]:
         raise UsageError(msg)
     expected = np.array([said.get(name, _USUAL) for name in names])
     n = settings.n or sample_size(sizes / sizes.sum(), expected, float(settings.se or 0))
-    return dict(zip(values, allocate(n, sizes, settings.allocation, expected).tolist(), strict=True))
+    drawn = allocate(n, sizes, settings.allocation, expected)
+    wanted = dict(zip(values, drawn.tolist(), strict=True))
+    return _Allocation(wanted=wanted, se=expected_se(sizes, expected, drawn))
 
 
-def _describe(settings: SampleSettings, strata: MapReader, wanted: dict[int, int]) -> dict[str, Any]:
+def _doubts(settings: SampleSettings, described: dict[str, Any]) -> list[str]:
+    """Where a sample is not quite what was asked for."""
+    found = []
+    n, se = described["n"], described["expected_se"]
+    if settings.n is not None and n < settings.n:
+        found.append(f"all {n:,} pixels of the map are drawn: it has no {settings.n:,}")
+    if settings.n is not None and n > settings.n:
+        found.append(f"{n} pixels are drawn, not {settings.n}, because each stratum needs two")
+    if settings.se is not None and se > settings.se * 1.005:
+        found.append(
+            f"allocation={settings.allocation} gives overall accuracy a standard error of {se:.4f}, not {settings.se}:"
+            " n is what the best allocation needs; take allocation=neyman, or more with n="
+        )
+    if settings.allocation == "neyman" and not isinstance(settings.expected, dict):
+        found.append(
+            "allocation=neyman is allocation=proportional as long as all strata are expected to be equally accurate:"
+            " say what you expect of each, as expected='{forest: 0.95, crop: 0.7}'"
+        )
+    return found
+
+
+def _describe(settings: SampleSettings, strata: Strata, allocation: _Allocation) -> dict[str, Any]:
+    wanted = allocation.wanted
     return {
         "map": Path(settings.map).name,
         "map_sha256": file_hash(settings.map),
@@ -81,6 +119,7 @@ def _describe(settings: SampleSettings, strata: MapReader, wanted: dict[int, int
         "allocation": settings.allocation,
         "seed": settings.seed,
         "n": sum(wanted.values()),
+        "expected_se": allocation.se,
         "classes": [
             {
                 "value": value,
@@ -94,7 +133,7 @@ def _describe(settings: SampleSettings, strata: MapReader, wanted: dict[int, int
     }
 
 
-def _write(path: Path, reader: MapReader, strata: MapReader, drawn: Drawn, mapped: np.ndarray | None) -> None:
+def _write(path: Path, reader: MapReader, strata: Strata, drawn: Drawn, mapped: np.ndarray | None) -> None:
     """The points, in the map's CRS, at the centres of their pixels."""
     per_value = {value: int((drawn.values == value).sum()) for value in np.unique(drawn.values).tolist()}
     probability = [per_value[value] / strata.counts[value] for value in drawn.values.tolist()]
@@ -131,4 +170,5 @@ def _table(described: dict[str, Any]) -> str:
     rows = [(c["name"], f"{c['pixels']:,}", f"{c['drawn']:,}") for c in described["classes"]]
     widths = [max(len(row[i]) for row in [("stratum", "pixels", "drawn"), *rows]) for i in range(3)]
     lines = [("stratum", "pixels", "drawn"), *rows]
-    return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in lines)
+    shown = [f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in lines]
+    return "\n".join([*shown, f"expected standard error of overall accuracy {described['expected_se']:.4f}"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landmix.accuracy.area import Estimate, Sample, allocate, sample_size
+from landmix.accuracy.area import Estimate, Sample, allocate, expected_se, sample_size
 
 
 def by_counts(counts: list[list[int]], sizes: list[int]) -> Sample:
@@ -113,6 +113,7 @@ def test_sample_size_of_olofsson_2014() -> None:
     assert sample_size(weights, users, 0.01) == 641
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_a_random_sample_is_a_proportion(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -162,6 +163,39 @@ def test_what_cannot_be_known_is_nan() -> None:
         Sample(stratum=np.zeros(2, np.intp), sizes=np.array([9.0, 9]), mapped=np.arange(2), reference=np.arange(2))
 
 
+def test_a_stratum_that_is_drawn_whole_is_known() -> None:
+    kept = {"mapped": np.array([0, 0, 0, 1]), "reference": np.array([0, 0, 1, 1])}
+    kept["stratum"] = kept["mapped"]
+    rest = Sample(**kept, sizes=np.array([3000.0, 1])).area(1)  # the class of one pixel, which was drawn
+    assert rest.value == pytest.approx((1000 + 1) / 3001)
+    assert rest.se == pytest.approx(3000 / 3001 * np.sqrt(2 / 9 / 2))
+    assert Sample(**kept, sizes=np.array([3.0, 1])).area(1).half == 0
+    assert np.isnan(Sample(**kept, sizes=np.array([3000.0, 2])).area(1).se)
+
+
+def test_intervals_of_few_clusters_are_those_of_student() -> None:
+    rng = np.random.default_rng(4)
+    held = 0
+    for _ in range(400):
+        share = np.clip(rng.normal(0.6, 0.1, 6), 0, 1)
+        reference = np.concatenate([rng.random(50) < s for s in share]).astype(np.intp)
+        zeros = np.zeros(300, np.intp)
+        kept = {"stratum": zeros, "sizes": np.array([1e6]), "mapped": zeros, "reference": reference}
+        found = Sample(**kept, cluster=np.repeat(np.arange(6), 50)).area(1)
+        assert found.half == pytest.approx(2.570582 * found.se)  # 5 degrees of freedom
+        held += abs(found.value - 0.6) <= found.half
+    assert held / 400 > 0.92  # 1.96 standard errors hold it in about 0.89
+
+
+@pytest.mark.parametrize(("how", "least", "most"), [("neyman", 0.0099, 0.0100), ("equal", 0.0130, 0.0140)])
+def test_what_a_sample_is_expected_to_say(how: str, least: float, most: float) -> None:
+    sizes, users = np.array([200_000, 150_000, 3_200_000, 6_450_000]), np.array([0.7, 0.6, 0.9, 0.95])
+    drawn = allocate(sample_size(sizes / sizes.sum(), users, 0.01), sizes, how, users)
+    assert least <= expected_se(sizes, users, drawn) <= most
+    assert expected_se(sizes, users, sizes) == 0
+
+
+@settings(deadline=None)
 @given(
     st.integers(1, 500),
     st.lists(st.integers(0, 400), min_size=1, max_size=8).filter(any),

@@ -36,15 +36,18 @@ def columns(path: Path) -> dict[str, Any]:
     return {**dict(zip(meta["fields"], values, strict=True)), "geometry": geometry, "crs": meta["crs"]}
 
 
-def look_up(here: Path) -> Path:
-    """Write the truth into the sample, as somebody would by hand."""
+def look_up(here: Path, names: Any = None) -> Path:
+    """Write the truth into the sample, as somebody would by hand: its value, or its name."""
     found = columns(here / "drawn" / "sample.gpkg")
     right = read(here / "truth.tif")[0]
     kept = {key: found[key] for key in ("id", "row", "col")}
+    known = right[found["row"], found["col"]].astype(np.int64)
+    if names is not None:
+        known = np.array([names[number % len(names)][value - 1] for number, value in enumerate(known)], object)
     pyogrio.raw.write(
         here / "known.gpkg",
         geometry=found["geometry"],
-        field_data=[*kept.values(), right[found["row"], found["col"]].astype(np.int64)],
+        field_data=[*kept.values(), known],
         fields=[*kept, "reference"],
         geometry_type="Point",
         crs=found["crs"],
@@ -122,6 +125,71 @@ def test_strata_of_another_raster(here: Path) -> None:
     assert [s["drawn"] for s in load_json(here / "out/accuracy.json")["design"]["strata"]] <= [150, 150]
     done_inside("evaluate", *arguments, "design=cluster")
     assert load_json(here / "out/accuracy.json")["design"]["clusters"] > 200
+
+
+def test_a_stratum_ends_where_the_map_does(here: Path) -> None:
+    bands = np.ones((SIZE, SIZE), np.uint8)
+    bands[40:] = 2  # the map has no value in half of the upper one
+    write_classes(here / "strata.tif", bands)
+    mapped = read(here / "map.tif")[0]
+    ended = ended_inside("sample", "map=map.tif", "strata=strata.tif", "n=300", "allocation=equal", "out_dir=drawn")
+    assert ended.code == 0, ended.err
+    assert "design=stratified strata=strata.tif" in ended.out
+    found = columns(here / "drawn/sample.gpkg")
+    assert (mapped[found["row"], found["col"]] > 0).all()
+    assert [row["pixels"] for row in load_json(here / "drawn/sample.json")["classes"]] == [20 * SIZE, 260 * SIZE]
+    look_up(here)
+    arguments = ("map=map.tif", "reference=known.gpkg", "field=reference", "out_dir=out", "progress=off")
+    done_inside("evaluate", *arguments, "design=stratified", "strata=strata.tif")
+    found = load_json(here / "out/accuracy.json")
+    assert [row["pixels"] for row in found["design"]["strata"]] == [20 * SIZE, 260 * SIZE]
+    areas = [row["area_ha"]["value"] for row in found["design"]["classes"]]
+    assert sum(areas) == pytest.approx((mapped > 0).sum() / 100)
+    assert not found["warnings"]
+    bands[:100] = 0
+    write_classes(here / "strata.tif", bands, nodata=0)
+    look_up(here)
+    # what was drawn from the part that is no stratum any more
+    refused(ended_inside("evaluate", *arguments, "design=stratified", "strata=strata.tif"), 1, "lie in no stratum")
+    write_classes(here / "strata.tif", np.zeros((SIZE, SIZE), np.uint8), nodata=0)
+    ended = ended_inside("sample", "map=map.tif", "strata=strata.tif", "n=9", "out_dir=none")
+    refused(ended, 1, "strata.tif", "where the map map.tif has classes")
+
+
+def test_what_is_wrong_with_a_sample_is_said(here: Path) -> None:
+    (here / "legend.csv").write_text("value,name,color\n1,field,#aaaa00\n2,forest,#00aa00\n3,water,#0000aa\n")
+    done_inside("sample", "map=map.tif", "n=60", "out_dir=drawn", "progress=off")
+    usual, slips = ("field", "forest", "water"), ("Field", "forrest", "3")
+    look_up(here, [usual, usual, usual, slips, (None,) * 3])
+    arguments = ("map=map.tif", "reference=known.gpkg", "field=reference", "legend=legend.csv", "out_dir=out")
+    ended = ended_inside("evaluate", *arguments, "design=stratified")
+    assert ended.code == 0, ended.err
+    for words in (
+        "no class 3, Field, forrest",
+        "is water, field, forest meant?",
+        "12 features",
+        "no class and are left",
+    ):
+        assert words in ended.err
+    assert len(load_json(here / "out/accuracy.json")["warnings"]) == 2
+    done_inside("evaluate", *arguments, "progress=off")  # no sample: gaps are no matter
+    assert len(load_json(here / "out/accuracy.json")["warnings"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("n=3",), "6 pixels are drawn, not 3"),
+        (("n=100000",), "all 84,000 pixels of the map are drawn"),
+        (("n=90", "allocation=neyman"), "is allocation=proportional as long as"),
+        (("se=0.02", "allocation=equal", "expected={1: 0.99, 2: 0.6}"), "not 0.02"),
+    ],
+)
+def test_a_sample_that_is_not_quite_what_was_asked_for(here: Path, arguments: tuple[str, ...], told: str) -> None:
+    ended = ended_inside("sample", "map=map.tif", *arguments, "out_dir=drawn")
+    assert ended.code == 0, ended.err
+    assert told in ended.err
+    assert (here / "drawn/sample.gpkg").exists()
 
 
 def test_what_cannot_be_is_said(here: Path) -> None:

@@ -7,7 +7,7 @@ from affine import Affine as Transform
 from geo_files import NORTH_UP, ROTATED, SOUTH_UP, UTM, grid, ground
 
 from landmix.errors import LandmixError
-from landmix.geo.ground import pixel_size, plane
+from landmix.geo.ground import pixel_size, pixels_differ, plane
 
 GEOD = pyproj.Geod(ellps="WGS84")
 DEGREES = Transform(0.0001, 0, 13.0, 0, -0.0001, 60.0)
@@ -28,6 +28,23 @@ def degrees(transform: Transform, crs: str, rows: list[float], cols: list[float]
     x, y = ground(transform, np.array(rows) + 0.5, np.array(cols) + 0.5)
     lon, lat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
     return lon.tolist(), lat.tolist()
+
+
+@pytest.mark.parametrize(
+    ("transform", "crs", "times"),
+    [
+        (ROTATED, UTM, 1.0),
+        (Transform(0.01, 0, 13.0, 0, -0.01, 60.0), "EPSG:4326", np.cos(np.radians(50)) / np.cos(np.radians(60))),
+        # what a Mercator map stretches is 1 / cos(latitude), in both directions
+        (
+            Transform(1000, 0, 1_500_000, 0, -1000, 6_446_276),  # from 50 to 43.876 degrees
+            "EPSG:3857",
+            (np.cos(np.radians(43.876)) / np.cos(np.radians(50))) ** 2,
+        ),
+    ],
+)
+def test_pixels_differ_by_the_ground_that_they_cover(transform: Transform, crs: str, times: float) -> None:
+    assert pixels_differ(grid(1000, 40, transform, crs)) == pytest.approx(times, rel=0.01)
 
 
 @pytest.mark.parametrize(("transform", "crs"), GRIDS)
