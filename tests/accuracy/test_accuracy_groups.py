@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from landmix.accuracy import groups as over_groups
 from landmix.accuracy.groups import accuracy_interval, compare
 
 
@@ -24,6 +25,31 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         assert found.high is not None
         held += found.low <= 0.8 <= found.high
     assert 0.88 <= held / 200 <= 0.99
+
+
+@pytest.mark.parametrize("groups", [6, 12])
+def test_intervals_of_few_unequal_groups_hold_the_truth_too(groups: int) -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for number in range(200):
+        group = np.repeat(np.arange(groups), rng.integers(20, 300, groups))
+        right = rng.random(len(group)) < rng.beta(6, 1, groups)[group]  # 6 of 7 in the mean
+        found = accuracy_interval(right, group, seed=number)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 6 / 7 <= found.high
+    assert held / 200 >= 0.9  # the bare percentiles: 0.855
+
+
+def test_many_groups_are_drawn_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, group = in_groups(np.random.default_rng(5), 50, 3, 0.8)
+    other, _ = in_groups(np.random.default_rng(6), 50, 3, 0.6)
+    whole, compared = accuracy_interval(right, group), compare(right, other, group)
+    monkeypatch.setattr(over_groups, "_NUMBERS", 1777)
+    pieces = accuracy_interval(right, group)
+    assert pieces.low == pytest.approx(whole.low, abs=0.02)
+    assert pieces.high == pytest.approx(whole.high, abs=0.02)
+    assert compare(right, other, group).p == pytest.approx(compared.p, abs=0.02)
 
 
 def test_many_pixels_of_few_polygons_say_little() -> None:
