@@ -114,11 +114,12 @@ def _split_row(key: str, value: object) -> tuple[str, str]:
     return name, f"{words.plain(value)} {unit}".rstrip()
 
 
-def fold_rows(folds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+def fold_rows(folds: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """Give a row a fold (its name, then its figures), and their mean and standard deviation where there are several."""
-    rows = [(words.plain(fold.get("fold", i + 1)), _fold_cells(fold)) for i, fold in enumerate(folds)]
+    rows = [(words.plain(fold.get("fold", i + 1)), *_fold_cells(fold)) for i, fold in enumerate(folds)]
     if len(rows) > 1:
-        rows += [("Mean", _over(folds, 1, statistics.mean)), ("Standard deviation", _over(folds, 2, statistics.stdev))]
+        mean, spread = _over(folds, 1, statistics.mean), _over(folds, 2, statistics.stdev)
+        rows += [("Mean", *mean), ("Standard deviation", *spread)]
     return rows
 
 

@@ -142,9 +142,9 @@ def test_folds_are_summed_up() -> None:
         {"overall_accuracy": 0.9, "n": 20},
     ]
     rows = tables.fold_rows(folds)
-    assert rows[0] == ("1", ["80.0 %", "50.0 %", "\N{EN DASH}", "10"])
-    assert rows[2] == ("Mean", ["85.0 %", "50.0 %", "\N{EN DASH}", ""])
-    assert rows[3] == ("Standard deviation", ["7.1 %", "\N{EN DASH}", "\N{EN DASH}", ""])
+    assert rows[0] == ("1", "80.0 %", "50.0 %", "\N{EN DASH}", "10")
+    assert rows[2] == ("Mean", "85.0 %", "50.0 %", "\N{EN DASH}", "")
+    assert rows[3] == ("Standard deviation", "7.1 %", "\N{EN DASH}", "\N{EN DASH}", "")
     assert len(tables.fold_rows(folds[:1])) == 1
 
 
