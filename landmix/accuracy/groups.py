@@ -36,11 +36,7 @@ class Interval:
 
 
 def accuracy_interval(right: NDArray[np.bool_], group: NDArray[np.integer], seed: int = 0) -> Interval:
-    """Overall accuracy of pixels (N,), with the percentiles of a bootstrap over whole groups (N,).
-
-    A bootstrap of few groups is too sure of itself: the percentiles are farther out, by Student's t and
-    sqrt(G / (G - 1)) (Hesterberg 2015, "expanded percentile interval").
-    """
+    """Overall accuracy of pixels (N,), with the percentiles of a bootstrap over whole groups (N,)."""
     hits, sizes = _by_group(right.astype(np.float64), group)
     value = float(hits.sum() / sizes.sum())
     if len(sizes) < FEWEST:
@@ -50,9 +46,76 @@ def accuracy_interval(right: NDArray[np.bool_], group: NDArray[np.integer], seed
     for piece in _pieces(g):
         drawn = rng.integers(0, g, (piece.stop - piece.start, g))
         shares[piece] = hits[drawn].sum(1) / sizes[drawn].sum(1)
-    beyond = ndtr(np.sqrt(g / (g - 1)) * stdtrit(g - 1, 0.025))
-    low, high = np.quantile(shares, [beyond, 1 - beyond])
-    return Interval(value=value, low=float(low), high=float(high), groups=len(sizes))
+    low, high = _percentiles(shares, g)
+    return Interval(value=value, low=low, high=high, groups=g)
+
+
+def class_intervals(
+    reference: NDArray[np.integer], mapped: NDArray[np.integer], group: NDArray[np.integer], classes: int, seed: int = 0
+) -> list[dict[str, list[float] | None]]:
+    """95 % intervals of each class's figures, from class indices and groups of pixels (N,).
+
+    A row a class: `users_accuracy_interval`, `producers_accuracy_interval` and `f1_interval`, each [low, high], the
+    percentiles of a bootstrap over whole groups. A figure has none, but null, where fewer than 6 groups hold the class
+    in the map (user's), in the reference (producer's), or in one of the two (F1).
+    """
+    names, number = np.unique(group, return_inverse=True)
+    cell, groups = number * classes, len(names)
+    right, held, claimed = (
+        np.bincount(at, minlength=groups * classes).reshape(groups, classes)
+        for at in ((cell + reference)[reference == mapped], cell + reference, cell + mapped)
+    )
+    in_reference, in_map = (held > 0).sum(0), (claimed > 0).sum(0)
+    hits, support, size = np.split(_resampled(np.hstack([right, held, claimed]), seed), 3, axis=1)
+    figures = {
+        "users_accuracy_interval": (hits, size, in_map),
+        "producers_accuracy_interval": (hits, support, in_reference),
+        "f1_interval": (2 * hits, support + size, np.minimum(in_reference, in_map)),
+    }
+    return [
+        {name: _pair(part[:, k], whole[:, k], int(count[k])) for name, (part, whole, count) in figures.items()}
+        for k in range(classes)
+    ]
+
+
+def _pair(part: NDArray[np.float64], whole: NDArray[np.float64], groups: int) -> list[float] | None:
+    """[low, high] of `part / whole`, a draw each, where the class was drawn; null where too few groups hold it."""
+    if groups < FEWEST:
+        return None
+    drawn = whole > 0
+    return list(_percentiles(part[drawn] / whole[drawn], groups))
+
+
+def _resampled(sums: NDArray[np.integer], seed: int) -> NDArray[np.float64]:
+    """Sums over groups (G, F) -> their totals (draws, F) over as many groups, drawn with replacement."""
+    groups, table = len(sums), sums.astype(np.float64)
+    if not groups:
+        return np.empty((0, table.shape[1]))
+    rng, totals = np.random.default_rng(seed), np.empty((_DRAWS, table.shape[1]))
+    for piece in _pieces(groups):
+        draws = piece.stop - piece.start
+        drawn = rng.integers(0, groups, (draws, groups)) + groups * np.arange(draws)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=draws * groups).reshape(draws, groups)
+        totals[piece] = times @ table
+    return totals
+
+
+def _percentiles(drawn: NDArray[np.float64], groups: int) -> tuple[float, float]:
+    """The interval that resampled shares (draws,) of so many groups give.
+
+    A bootstrap of few groups is too sure of itself: the percentiles are farther out, by Student's t and
+    sqrt(G / (G - 1)) (Hesterberg 2015, "expanded percentile interval"). No resampling of groups that are all right
+    shows how one might not be: then the bound is that of G trials without a failure, 0.025^(1/G) (Clopper and Pearson
+    1934), and likewise where all are wrong.
+    """
+    beyond = ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, 0.025))
+    low, high = np.quantile(drawn, [beyond, 1 - beyond]).tolist()
+    least = 0.025 ** (1 / groups)
+    if drawn.min() == 1:
+        low = least
+    if drawn.max() == 0:
+        high = 1 - least
+    return low, high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

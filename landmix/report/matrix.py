@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from landmix.report import words
-from landmix.report.svg import INK, QUIET, bare, house_style, to_svg
+from landmix.report.svg import BLUE, CELL_INK, INK, ORANGE, PAPER, QUIET, RIGHT, WRONG, bare, house_style, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,12 +26,12 @@ PERCENT_UP_TO = 40
 """Most classes for which a cell has room for a whole percentage."""
 _GAMMA_RIGHT, _GAMMA_WRONG = 0.7, 0.5
 """Shade is share to this power, so that small errors can be seen."""
-_DARK = 0.6
-"""Shades above this carry white text."""
+DEEP = 0.74
+"""Shades of blue above this carry white text, on light paper and on dark."""
 _NEAR_ZERO = 0.005
 _SHORT = 6
-_RIGHT = LinearSegmentedColormap.from_list("right", ["#eef4fa", "#8fbbe0", "#1f6fb4", "#0b3c6b"])
-_WRONG = LinearSegmentedColormap.from_list("wrong", ["#f6f7f9", "#fbd7b5", "#f09a4f", "#b84a00"])
+_FAINT = 0.06
+"""Least of a shade; also of cells without pixels."""
 
 
 @house_style()
@@ -45,7 +45,7 @@ def confusion(confusion: Confusion) -> str:
     figure = Figure(figsize=(cell * classes, cell * classes))
     axes = figure.add_axes((0, 0, 1, 1))
     shares = confusion.counts / np.maximum(confusion.support, 1)[:, None]
-    _shade(axes, shares, confusion.support > 0)
+    _shade(axes, shares)
     _name(axes, confusion, cell)
     if classes <= PERCENT_UP_TO:
         _write(axes, shares, confusion)
@@ -62,14 +62,25 @@ def _cell(classes: int) -> float:
     return max(7.2 / classes, 0.06)
 
 
-def _shade(axes: Axes, shares: NDArray[np.float64], supported: NDArray[np.bool_]) -> None:
-    """One vector square a cell."""
+def _shade(axes: Axes, shares: NDArray[np.float64]) -> None:
+    """One vector square a cell; a picture with a pixel a cell where they are many."""
     side = len(shares)
-    colors = np.where(np.eye(side, dtype=bool)[..., None], _RIGHT(shares**_GAMMA_RIGHT), _WRONG(shares**_GAMMA_WRONG))
-    colors[~supported] = (0.965, 0.97, 0.976, 1)
-    edge = 1.2 if side <= COUNTS_UP_TO else 0.5
-    axes.pcolormesh(colors, edgecolors="white", linewidth=edge)
+    right = np.eye(side, dtype=bool)
+    full = (BLUE, ORANGE) if side > PERCENT_UP_TO else (RIGHT, WRONG)  # a picture has one colour for both papers
+    colors = np.where(right[..., None], *map(to_rgba, full))
+    colors[..., 3] = _shades(shares)
+    colors[shares == 0] = to_rgba(QUIET, _FAINT)
+    if side > PERCENT_UP_TO:
+        axes.imshow(colors, extent=(0, side, side, 0), interpolation="none")
+    else:
+        axes.pcolormesh(colors, edgecolors=PAPER, linewidth=1.2 if side <= COUNTS_UP_TO else 0.5)
     axes.set(xlim=(0, side), ylim=(side, 0), aspect="equal")
+
+
+def _shades(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of its colour each cell has."""
+    right = np.eye(len(shares), dtype=bool)
+    return _FAINT + (1 - _FAINT) * np.where(right, shares**_GAMMA_RIGHT, shares**_GAMMA_WRONG)
 
 
 def _name(axes: Axes, confusion: Confusion, cell: float) -> None:
@@ -95,7 +106,7 @@ def _name(axes: Axes, confusion: Confusion, cell: float) -> None:
 def _swatches(axes: Axes, colors: list[str], cell: float) -> None:
     """Draw a strip in the class colour at the head of each row and column."""
     thick, away = 0.06 / cell, 0.05 / cell
-    look: dict[str, Any] = {"edgecolor": "#0000002e", "linewidth": 0.4, "clip_on": False}
+    look: dict[str, Any] = {"edgecolor": (QUIET, 0.6), "linewidth": 0.5, "clip_on": False}
     for i, color in enumerate(colors):
         axes.add_patch(Rectangle((-away - thick, i + 0.08), thick, 0.84, facecolor=color, **look))
         axes.add_patch(Rectangle((i + 0.08, -away - thick), 0.84, thick, facecolor=color, **look))
@@ -103,10 +114,10 @@ def _swatches(axes: Axes, colors: list[str], cell: float) -> None:
 
 def _write(axes: Axes, shares: NDArray[np.float64], confusion: Confusion) -> None:
     """Figures into the cells, dark on light or light on dark; a dash in rows without reference pixels."""
-    size = min(max(4.2, 175 / len(shares)), 7.5)
+    size, shades = min(max(4.2, 175 / len(shares)), 7.5), _shades(shares)
     for (row, col), share in np.ndenumerate(shares):
         at = (col + 0.5, row + 0.5)
-        color = "white" if share ** (_GAMMA_RIGHT if row == col else _GAMMA_WRONG) > _DARK else INK
+        color = "white" if row == col and shades[row, col] > DEEP else CELL_INK
         if not confusion.support[row]:
             if row == col:
                 axes.text(*at, words.DASH, ha="center", va="center", color=QUIET)
@@ -119,12 +130,10 @@ def _write(axes: Axes, shares: NDArray[np.float64], confusion: Confusion) -> Non
 def _write_both(axes: Axes, at: tuple[float, float], share: float, count: int, color: str) -> None:
     """Percent of the row over the count; a faint 0 where nothing is."""
     if not count:
-        axes.text(*at, "0", ha="center", va="center", color="#b4bcc5", fontsize=7)
+        axes.text(*at, "0", ha="center", va="center", color=QUIET, fontsize=7)
         return
     percent, big = words.percent(share), 8.5
     if len(axes.get_xticks()) > SIGNS_UP_TO:
         percent, big = percent.removesuffix(" %"), 8.0
     axes.text(*at, percent, ha="center", va="bottom", color=color, fontsize=big, fontweight="bold")
-    axes.text(
-        at[0], at[1] + 0.08, words.compact(count), ha="center", va="top", color=color, fontsize=big - 1.5, alpha=0.85
-    )
+    axes.text(at[0], at[1] + 0.08, words.compact(count), ha="center", va="top", color=color, fontsize=big - 1.5)

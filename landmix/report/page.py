@@ -64,6 +64,8 @@ class EvaluateReport:
     map_name: str
     reference_name: str
     confusion: Confusion
+    metrics: Mapping[str, Any] | None = None
+    """What accuracy.json holds; None: the figures of `confusion`."""
     warnings: Sequence[str] = ()
     facts: Sequence[tuple[str, str]] = ()
     mapped: NDArray[np.integer] | None = None
@@ -83,6 +85,7 @@ def train_page(data: TrainReport) -> str:
         validated=words.number(data.metrics.get("overall_accuracy")) is not None,
         key=tables.key_figures(data.metrics),
         classes=tables.class_rows(classes, data.metrics),
+        sure=tables.sureness(data.metrics),
         counts=_counts(data.confusion),
         split=tables.split_rows(data.metrics),
         folds=tables.fold_rows(data.folds),
@@ -96,19 +99,21 @@ def train_page(data: TrainReport) -> str:
 
 def evaluate_page(data: EvaluateReport) -> str:
     """Write the page of an evaluation as HTML."""
-    metrics = data.confusion.to_json()
+    metrics = data.confusion.to_json() if data.metrics is None else data.metrics
     classes = data.confusion.classes
     area = "" if data.mapped is None else figures.area(classes, data.mapped, data.pixel_m2)
     return _render(
         "evaluate",
         data,
         validated=data.confusion.n > 0,
-        key=tables.key_figures(metrics),
+        key=tables.design_key(data.design) if data.design else tables.key_figures(metrics),
         classes=tables.class_rows(classes, metrics),
+        sure="" if data.design else tables.sureness(metrics),
         counts=_counts(data.confusion),
         unmapped=data.confusion.unmapped,
         area=area,
         design=tables.design_rows(data.design) if data.design else [],
+        estimates=figures.estimates(classes, data.design) if data.design else "",
     )
 
 

@@ -12,7 +12,7 @@ from matplotlib.image import imsave
 
 from landmix.report import words
 from landmix.report.places import PARTS, cells_of
-from landmix.report.svg import BLUE, INK, LINE, ORANGE, QUIET, element
+from landmix.report.svg import INK, LINE, QUIET, element, themed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST_SCENES = 24
 """Scenes that are drawn; the first ones."""
 
-_COLORS = (BLUE, ORANGE, "#8a94a0")
-"""By the number that `Places.part` holds."""
+_COLORS = ("#2b7fcd", "#e8710a", "#8a94a0")
+"""By the number that `Places.part` holds; a picture has one colour for light and dark pages."""
 _WIDTH = 560.0
 _GUTTER = 12.0
 _HEAD = 26.0
@@ -69,7 +69,7 @@ def _fit(shape: tuple[int, int], room: float) -> tuple[float, float]:
 def _panel(root: Element, scene: Places, *, left: float, top: float, room: float) -> None:
     height, width = _fit(scene.shape, room)
     box = {"x": f"{left:g}", "y": f"{top:g}", "width": f"{width:g}", "height": f"{height:g}"}
-    SubElement(root, "rect", box | {"fill": "#eef1f4", "stroke": LINE, "stroke-width": "0.7"})
+    SubElement(root, "rect", box | {"fill": "var(--ground, #eef1f4)", "stroke": themed(LINE), "stroke-width": "0.7"})
     stretch = box | {"preserveAspectRatio": "none"}
     if scene.quicklook is not None:
         SubElement(root, "image", stretch | {"href": _jpeg(_thin(scene.quicklook, round(1.4 * room)))})
@@ -118,4 +118,4 @@ def _key(root: Element, scenes: Sequence[Places]) -> None:
 
 
 def _text(root: Element, x: float, y: float, text: str, *, fill: str) -> None:
-    SubElement(root, "text", {"x": f"{x:g}", "y": f"{y:g}", "font-size": "8.5", "fill": fill}).text = text
+    SubElement(root, "text", {"x": f"{x:g}", "y": f"{y:g}", "font-size": "8.5", "fill": themed(fill)}).text = text

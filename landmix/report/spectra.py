@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from landmix.report import words
-from landmix.report.svg import QUIET, house_style, to_svg
+from landmix.report.svg import DARK_EDGE, LINE, PALE_EDGE, QUIET, house_style, to_svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ _GAP_NM = 100.0
 _NAMED_UP_TO = 20
 _LEGEND_COLUMN = 20
 _FEW_CLASSES = 8
-_PALE = 0.75
+_PALE, _DEEP = 0.75, 0.35
 _REPEATED = 0.9
 
 
@@ -43,8 +43,9 @@ def spectra(
     `mean` and `std`, (K, C), are physical values in `unit`, NaN where a class has no pixels. The x axis is
     wavelength where every band has one and they differ, else the bands in order.
     """
-    columns = -(-len(names) // _LEGEND_COLUMN)
-    figure = Figure(figsize=(max(8.7 - 1.5 * columns, 5.0), 3.5))
+    below = len(names) > 2 * _LEGEND_COLUMN
+    columns = 6 if below else -(-len(names) // _LEGEND_COLUMN)
+    figure = Figure(figsize=(8.7 if below else max(8.7 - 1.5 * columns, 5.0), 3.5))
     axes = figure.add_axes((0, 0, 1, 1))
     order, places = _places(bands)
     x = _broken(places, places)
@@ -56,9 +57,10 @@ def spectra(
             _line(axes, x, middle, color=colors[i], name=words.label(name, 24))
     _label_bands(axes, bands, order, places)
     axes.margins(x=0.02)
-    axes.set_ylabel(words.label(unit, 60))
+    axes.set_ylabel(words.label(unit or "value", 60))
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.03), ncols=columns, labelspacing=0.35)
+        place = (-0.05, -0.15) if below else (1.01, 1.03)
+        axes.legend(loc="upper left", bbox_to_anchor=place, ncols=columns, labelspacing=0.35)
     return to_svg(figure, "spectra", f"Mean spectrum of {len(names)} classes in {len(bands)} bands")
 
 
@@ -85,12 +87,16 @@ def _broken(values: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray
 
 
 def _line(axes: Axes, x: NDArray[np.float64], middle: NDArray[np.float64], *, color: str, name: str) -> None:
-    """Draw a line with its name for the legend (which ignores names that begin with `_`); pale colours get an edge."""
+    """Draw a line with its name for the legend, which ignores names that begin with `_`.
+
+    Pale colours have an edge on light paper, dark ones on dark.
+    """
     dots = "o" if len(x) <= _HYPERSPECTRAL else ""
     shown = name if name[0] != "_" else "\u200b" + name
     (line,) = axes.plot(x, middle, color=color, marker=dots, ms=3.2, label=shown)
-    if _lightness(color) > _PALE:
-        line.set_path_effects([Stroke(linewidth=2.6, foreground="#8b97a3"), Normal()])
+    edge = PALE_EDGE if _lightness(color) > _PALE else DARK_EDGE if _lightness(color) < _DEEP else None
+    if edge:
+        line.set_path_effects([Stroke(linewidth=2.6, foreground=edge), Normal()])
 
 
 def _lightness(color: str) -> float:
@@ -99,7 +105,7 @@ def _lightness(color: str) -> float:
 
 
 def _label_bands(axes: Axes, bands: BandSet, order: NDArray[np.intp], places: NDArray[np.float64]) -> None:
-    names = [words.label(bands[i].name, 16) for i in order]
+    names = [words.label(bands[i].name, 20) for i in order]
     if _by_wavelength(bands):
         axes.set_xlabel("wavelength (nm)")
         if len(bands) <= _NAMED_UP_TO and all(band.named for band in bands):
@@ -126,7 +132,7 @@ def _name_on_top(axes: Axes, names: list[str], places: NDArray[np.float64]) -> N
             va="bottom",
             fontsize=7,
             color=QUIET,
-            arrowprops={"arrowstyle": "-", "color": "#c9d1d9", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
         )
 
 

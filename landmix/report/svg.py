@@ -17,12 +17,35 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#1f2933"
-QUIET = "#66727f"
-LINE = "#c9d1d9"
-CALM = "#f0f3f6"
-BLUE = "#1f6fb4"
-ORANGE = "#e8710a"
+INK = "#1f2934"
+QUIET = "#5b6876"
+LINE = "#c9d1d8"
+GRID = "#e6eaef"
+PAPER = "#fefefe"
+BLUE = "#1f6fb5"
+ORANGE = "#e0690a"
+PALE_EDGE, DARK_EDGE = "#8b97a4", "#fefdfe"
+"""Around lines in colours that light, or dark, paper would swallow."""
+RIGHT, WRONG = "#0b4b80", "#e8741b"
+"""Cells of a matrix, as much of the colour as their share."""
+CELL_INK = "#000001"
+
+THEMED = {
+    INK: "ink",
+    QUIET: "quiet",
+    LINE: "edge",
+    GRID: "grid",
+    PAPER: "card",
+    BLUE: "blue",
+    ORANGE: "orange",
+    PALE_EDGE: "pale-edge",
+    DARK_EDGE: "dark-edge",
+    RIGHT: "right",
+    WRONG: "wrong",
+    CELL_INK: "cell-ink",
+}
+"""Colours that the page has for light and for dark, by the names of its CSS variables. They are unlike any that people
+choose, so that the colour of a class is never taken for one of them."""
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "landmix",
@@ -42,7 +65,7 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": "#e6eaee",
+    "grid.color": GRID,
     "grid.linewidth": 0.7,
     "xtick.color": LINE,
     "ytick.color": LINE,
@@ -56,6 +79,9 @@ _STYLE: dict[Any, Any] = {
 _PX = 4 / 3
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
+_COLOR = re.compile("#[0-9a-f]{6}")
+_FINE = re.compile(r"(\.\d\d)\d+")
+"""What a path says beyond hundredths of a point: a third of it."""
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
@@ -91,7 +117,16 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         for style in defs.findall(_SVG + "style"):  # it would hold for the whole page
             defs.remove(style)
     _rename(root, name)
+    for node in root.iter():
+        if "d" in node.attrib:
+            node.attrib["d"] = _FINE.sub(r"\1", node.attrib["d"])
+        node.attrib |= {key: _COLOR.sub(lambda found: themed(found[0]), value) for key, value in node.attrib.items()}
     return element(root, description)
+
+
+def themed(color: str) -> str:
+    """A colour of the house as the page's variable, with itself where no page is around; any other as it is."""
+    return f"var(--{THEMED[color]}, {color})" if color in THEMED else color
 
 
 def element(root: ET.Element, description: str, *, least_px: int = 560) -> str:

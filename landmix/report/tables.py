@@ -22,6 +22,8 @@ class KeyFigure:
     value: str
     about: str
     """What it means, in a few words."""
+    interval: str = ""
+    """Its 95 % interval, where known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +33,15 @@ class ClassRow:
     value: int
     name: str
     color: str
-    figures: tuple[tuple[str, float], ...]
-    """User's and producer's accuracy, F1, IoU: what to print, and the length of its bar in percent."""
+    figures: tuple[tuple[str, float, str], ...]
+    """User's and producer's accuracy, F1, IoU: what to print, the length of its bar in percent, its interval."""
     support: str
     mapped: str
 
     @property
     def complete(self) -> bool:
         """Whether all figures were measured."""
-        return words.DASH not in (self.support, self.mapped, *(text for text, _ in self.figures))
+        return words.DASH not in (self.support, self.mapped, *(text for text, *_ in self.figures))
 
 
 _KEYS = (
@@ -50,6 +52,9 @@ _KEYS = (
     ("kappa", "Kappa", words.decimal, "agreement beyond chance"),
     ("n", "Pixels compared", words.count, "with reference and map value"),
 )
+
+_WITH_INTERVAL = ("users_accuracy", "producers_accuracy", "f1")
+_FIGURES = (*_WITH_INTERVAL, "iou")
 
 _SPLIT = {
     "kind": ("Validation part", ""),
@@ -74,7 +79,38 @@ _FOLD = (
 
 def key_figures(metrics: Mapping[str, Any]) -> list[KeyFigure]:
     """Give the overall figures of metrics.json; dashes where it has none."""
-    return [KeyFigure(name=name, value=show(metrics.get(key)), about=about) for key, name, show, about in _KEYS]
+    overall = metrics.get("overall_accuracy_interval") or {}
+    known = {"overall_accuracy": words.points(overall.get("low"), overall.get("high"))}
+    return [
+        KeyFigure(name=name, value=show(metrics.get(key)), about=about, interval=known.get(key, ""))
+        for key, name, show, about in _KEYS
+    ]
+
+
+def design_key(design: Mapping[str, Any]) -> list[KeyFigure]:
+    """Give the figures that a sample of a map says of the whole map."""
+    found = design["overall_accuracy"]
+    about = "share of the map's area that is right"
+    interval = words.points(found.get("low"), found.get("high"))
+    return [
+        KeyFigure(name="Overall accuracy", value=words.percent(found["value"]), about=about, interval=interval),
+        KeyFigure(name="Pixels compared", value=words.count(design["n"]), about=f"a {design['kind']} sample"),
+    ]
+
+
+def sureness(metrics: Mapping[str, Any]) -> str:
+    """What the intervals of the classes rest on, in a sentence; nothing where nothing was compared."""
+    found = metrics.get("overall_accuracy_interval")
+    if not found:
+        return ""
+    groups = f"{words.count(found['groups'])} groups (polygons, points or blocks)"
+    cells = [(row.get(key), row.get(f"{key}_interval")) for row in metrics.get("classes", ()) for key in _WITH_INTERVAL]
+    if not any(interval for _, interval in cells):
+        return f"No intervals: no class lies in 6 or more of the {groups}, and fewer are too few to say."
+    missing = any(value is not None and not interval for value, interval in cells)
+    return f"Small figures: 95 % intervals over {groups}, the pixels of one being alike." + (
+        " None where fewer than 6 hold the class: too few to say." if missing else ""
+    )
 
 
 def class_rows(classes: Sequence[LegendClass], metrics: Mapping[str, Any]) -> list[ClassRow]:
@@ -84,12 +120,15 @@ def class_rows(classes: Sequence[LegendClass], metrics: Mapping[str, Any]) -> li
 
 
 def _class_row(c: LegendClass, row: Mapping[str, Any]) -> ClassRow:
-    figures = [row.get(key) for key in ("users_accuracy", "producers_accuracy", "f1", "iou")]
+    figures = [(row.get(key), row.get(f"{key}_interval")) for key in _FIGURES]
     return ClassRow(
         value=c.value,
         name=c.name,
         color=c.color,
-        figures=tuple((words.percent(figure), round(100 * (words.number(figure) or 0.0), 1)) for figure in figures),
+        figures=tuple(
+            (words.percent(figure), round(100 * (words.number(figure) or 0.0), 1), words.points(*(interval or ())))
+            for figure, interval in figures
+        ),
         support=words.count(row.get("support")),
         mapped=words.count(row.get("mapped")),
     )

@@ -47,6 +47,14 @@ def percent(fraction: object) -> str:
     return "<0.1 %" if shown == "0.0" and figure > 0 else f"{shown} %"
 
 
+def points(low: object = None, high: object = None) -> str:
+    """The interval of a fraction, 0.9312 and 0.96 -> `93.1 to 96.0`; nothing where an end is null."""
+    ends = number(low), number(high)
+    if ends[0] is None or ends[1] is None:
+        return ""
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
+
+
 def decimal(figure: object) -> str:
     """0.91234 -> `0.912`, with a true minus; a dash for null."""
     value = number(figure)

@@ -24,6 +24,7 @@ from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_be
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
 from landmix.tasks.designed import design_table, doubts, estimates
+from landmix.tasks.intervals import figures_with_intervals
 from landmix.tasks.tables import accuracy_table
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Compared:
     confusion: Confusion
+    figures: dict[str, Any]
+    """Of `confusion`, with intervals, as `accuracy.json` holds them."""
     mapped: dict[int, int]
     """Pixels of the whole map by class value."""
     design: dict[str, Any] | None
@@ -98,13 +101,15 @@ def _compare(
     full = _with_map_values(classes.legend, values[valid])
     mapped = full.encode(values[valid])
     counts = count_pairs(labelled.index[valid], mapped, len(full))
+    confusion = Confusion(classes=full.classes, counts=counts, unmapped=int((~valid).sum()))
     design = None
     if settings.design is not None and valid.any():
         size = None if pixel is None else pixel[0] * pixel[1]
         known = labelled.take(valid)
         design = estimates(settings.design, reader, settings.strata, known, mapped, full.classes, size)
     return _Compared(
-        confusion=Confusion(classes=full.classes, counts=counts, unmapped=int((~valid).sum())),
+        confusion=confusion,
+        figures=figures_with_intervals(confusion, labelled.take(valid), mapped, grouped=design is None),
         mapped=reader.counts,
         design=design,
     )
@@ -184,7 +189,7 @@ def _write(
     progress: Progress,
 ) -> dict[str, Any]:
     figures = {
-        **compared.confusion.to_json(),
+        **compared.figures,
         "map": Path(settings.map).name,
         "reference": [Path(path).name for path in files],
         "warnings": warnings,
@@ -200,6 +205,7 @@ def _write(
             map_name=Path(settings.map).name,
             reference_name=", ".join(Path(path).name for path in files),
             confusion=compared.confusion,
+            metrics=compared.figures,
             warnings=warnings,
             facts=[("Unmapped reference pixels", f"{compared.confusion.unmapped:,}")],
             mapped=mapped,

@@ -12,6 +12,7 @@ import rasterio
 import torch
 
 from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.accuracy.groups import class_intervals
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
 from landmix.geo.ground import pixel_size
@@ -76,6 +77,7 @@ class Results:
         counts = np.bincount(self.data.samples.labelled.index[self.trained], minlength=len(self.data.legend))
         return {
             **self.confusion.to_json(),
+            "classes": self._classes(),
             "split": self._split(),
             "distance_m": self._distance(),
             "overall_accuracy_interval": asdict(self._interval) if self._interval else None,
@@ -84,6 +86,14 @@ class Results:
             "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},
             "warnings": self.notes,
         }
+
+    def _classes(self) -> list[dict[str, Any]]:
+        """A row a class, with the intervals of its figures over polygons or blocks."""
+        here, index, group = self.predicted >= 0, self.data.samples.labelled.index, self.data.split.group
+        found = class_intervals(
+            index[here], self.predicted[here], group[here], len(self.data.legend), self.settings.seed
+        )
+        return [row | more for row, more in zip(self.confusion.to_json()["classes"], found, strict=True)]
 
     @cached_property
     def _interval(self) -> Interval | None:

@@ -69,7 +69,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     facts = [
         ("Scenes", ", ".join(scene.name for scene in training.scenes)),
         ("Labels", ", ".join(dict.fromkeys(map(file_name, training.labelled.files)))),
-        ("Training pixels", ", ".join(f"{name} {n:,}" for name, n in results.metrics["trained_on"].items())),
+        ("Training pixels", "; ".join(f"{name}: {n:,}" for name, n in results.metrics["trained_on"].items())),
         ("Bands", str(len(results.fitted.channels))),
     ]
     if results.left_out:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from landmix.accuracy import groups as over_groups
-from landmix.accuracy.groups import accuracy_interval, compare
+from landmix.accuracy.groups import accuracy_interval, class_intervals, compare
 
 
 def in_groups(rng: np.random.Generator, groups: int, size: int, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -86,3 +86,51 @@ def test_six_groups_that_agree_are_the_least_that_speak() -> None:
     found = compare(np.ones(6, np.bool_), np.zeros(6, np.bool_), group)
     assert found.p == pytest.approx(2 / 64)
     assert found.words == "better"
+
+
+def test_intervals_of_a_class_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(4)
+    held = []
+    for number in range(100):
+        right, group = in_groups(rng, 40, 25, 0.7)
+        reference = (group % 2).astype(np.int16)  # 20 groups a class
+        found = class_intervals(reference, np.where(right, reference, 1 - reference), group, 2, seed=number)
+        for row in found:
+            for name in ("users_accuracy_interval", "producers_accuracy_interval", "f1_interval"):
+                low, high = row[name] or (1, 0)
+                held.append(low <= 0.7 <= high)
+    assert 0.88 <= np.mean(held) <= 0.99
+
+
+def test_intervals_of_a_class_are_those_of_its_groups_alone() -> None:
+    """Where each class has its own groups, the producer's accuracy is the overall accuracy of those groups."""
+    right, group = in_groups(np.random.default_rng(5), 60, 10, 0.8)
+    reference = (group >= 30).astype(np.int16)
+    found = class_intervals(reference, np.where(right, reference, 1 - reference), group, 2)
+    for k in range(2):
+        alone = accuracy_interval(right[reference == k], group[reference == k])
+        assert found[k]["producers_accuracy_interval"] == pytest.approx([alone.low, alone.high], abs=0.03)
+
+
+def test_a_class_in_few_groups_has_no_interval() -> None:
+    group = np.repeat(np.arange(20), 10)
+    reference = np.where(group < 5, 0, 1)
+    mapped = np.where(group < 8, 0, 1)
+    rare, common, absent = class_intervals(reference, mapped, group, 3)
+    assert rare["producers_accuracy_interval"] is None  # 5 groups in the reference
+    assert rare["users_accuracy_interval"] is not None  # 8 in the map
+    assert rare["f1_interval"] is None
+    assert None not in common.values()
+    assert set(absent.values()) == {None}
+    nothing = np.zeros(0, np.int64)
+    assert class_intervals(nothing, nothing, nothing, 1)[0]["f1_interval"] is None
+
+
+def test_groups_without_an_error_are_no_certainty() -> None:
+    for groups in (6, 60):
+        group = np.repeat(np.arange(groups), 3)
+        truth = np.zeros(len(group), np.int64)
+        least = pytest.approx(0.025 ** (1 / groups))
+        assert class_intervals(truth, truth, group, 2)[0]["f1_interval"] == [least, 1]
+        assert class_intervals(truth, truth + 1, group, 2)[0]["producers_accuracy_interval"] == [0, 1 - least.expected]
+        assert accuracy_interval(truth == 0, group).low == least

@@ -89,6 +89,22 @@ def test_polygons_count_their_pixel_centres(tmp_path: Path) -> None:
     assert [row["name"] for row in figures["classes"]] == list(NAMES)
 
 
+def test_intervals_over_polygons_and_blocks(tmp_path: Path) -> None:
+    figures = evaluate(str(world().labels), "field=code")
+    certain = pytest.approx([0.025 ** (1 / 12), 1])  # 12 polygons a class, without an error
+    assert [row["producers_accuracy_interval"] for row in figures["classes"]] == [certain] * 3
+    assert figures["overall_accuracy_interval"]["groups"] == 36
+    write_labels(tmp_path / "few.gpkg", cells()[:15])  # 5 a class
+    figures = evaluate("few.gpkg", "field=code")
+    assert {row["f1_interval"] for row in figures["classes"]} == {None}
+    figures = evaluate(str(world().truth))  # blocks of 32 pixels
+    assert figures["overall_accuracy_interval"]["groups"] == 9
+    for row in figures["classes"]:
+        for name in ("users_accuracy", "producers_accuracy", "f1"):
+            low, high = row[f"{name}_interval"]
+            assert 0.5 < low < row[name] < high <= 1
+
+
 def test_numbered_field_matches_values() -> None:
     figures = evaluate(str(world().labels), "field=code")
     assert figures["overall_accuracy"] == 1

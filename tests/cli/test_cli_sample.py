@@ -97,7 +97,8 @@ def test_areas_hold_the_truth(here: Path) -> None:
     accuracy = (mapped == right)[inside].mean()
     assert abs(design["overall_accuracy"]["value"] - accuracy) < 2 * design["overall_accuracy"]["half"]
     page = (here / "out/report.html").read_text(encoding="utf-8")
-    assert "Areas, corrected" in page
+    assert "Areas and accuracies of the map" in page
+    assert load_json(here / "out/accuracy.json")["classes"][0]["f1_interval"] is None  # the design says more
 
 
 def test_se_draws_as_many_as_it_needs(here: Path) -> None:

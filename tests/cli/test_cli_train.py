@@ -130,6 +130,7 @@ def test_metrics_hold_all_of_the_contract() -> None:
     assert [row["name"] for row in figures["classes"]] == list(NAMES)
     assert [row["value"] for row in figures["classes"]] == [1, 2, 3]
     assert all(set(row) >= ROW for row in figures["classes"])
+    assert all(f"{name}_accuracy_interval" in row for row in figures["classes"] for name in ("users", "producers"))
     assert np.sum(figures["confusion"]) == figures["n"] == sum(row["support"] for row in figures["classes"])
     assert np.sum(figures["confusion"], axis=1).tolist() == [row["support"] for row in figures["classes"]]
     assert np.sum(figures["confusion"], axis=0).tolist() == [row["mapped"] for row in figures["classes"]]

@@ -85,3 +85,20 @@ class Fake:
             pixel_m2=100.0,
         )
         return replace(report, **changes)
+
+    def design(self, classes: int = 4, *, hectares: bool = True) -> dict[str, Any]:
+        """What stands under `design` in accuracy.json."""
+
+        def interval(value: float, half: float | None, unit: float = 1.0) -> dict[str, float | None]:
+            if half is None:
+                return {"value": unit * value, "se": None, "half": None, "low": None, "high": None}
+            ends = {"low": unit * max(value - half, 0), "high": unit * min(value + half, 1)}
+            return {"value": unit * value, "se": unit * half / 1.96, "half": unit * half, **ends}
+
+        rows = []
+        for number, c in enumerate(self.legend(classes)):
+            half = 0.02 if number else None  # nothing says how sure the first one is
+            row = {"value": c.value, "name": c.name, "mapped_pixels": 1000 * number, "area_share": interval(0.1, half)}
+            row |= {"users_accuracy": interval(0.9, 0.03), "producers_accuracy": interval(0.8, None)}
+            rows.append(row | ({"area_ha": interval(0.1, half, 5000.0)} if hectares else {}))
+        return {"kind": "stratified", "n": 300, "overall_accuracy": interval(0.9, 0.02), "classes": rows}

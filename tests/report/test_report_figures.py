@@ -17,6 +17,7 @@ from landmix.accuracy.confusion import Confusion
 from landmix.core.bands import Band, BandSet
 from landmix.report import figures, words
 from landmix.report import spectra as spectra_module
+from landmix.report import svg as svg_module
 from landmix.report.figures import Places
 from landmix.report.places import cells_of
 
@@ -179,6 +180,29 @@ def test_area_in_pixels_or_on_the_ground(fake: Fake) -> None:
     assert "75.0 % \N{MIDDLE DOT} 30,000 px" in texts(figures.area(classes, np.array([10_000, 30_000])))
     assert "75.0 % \N{MIDDLE DOT} 3.0 km²" in texts(figures.area(classes, np.array([10_000, 30_000]), 100.0))
     parse(figures.area(classes, np.zeros(2, int)))
+
+
+@pytest.mark.parametrize("hectares", [True, False])
+def test_estimated_areas_have_the_axis_of_what_is_known(fake: Fake, *, hectares: bool) -> None:
+    svg = figures.estimates(fake.legend(4).classes, fake.design(hectares=hectares))
+    assert ("ha" if hectares else "percent of the map") in texts(svg)
+    assert {"class 0", "class 3"} <= set(texts(svg))
+
+
+def test_colours_of_the_house_follow_the_page_and_those_of_classes_do_not(fake: Fake) -> None:
+    legend, numbers = fake.legend(3), np.ones((3, 4))
+    colors = [c.color for c in legend]
+    for svg, classes in (
+        (figures.curves(fake.history(5)), []),
+        (figures.confusion(fake.confusion(legend)), colors),
+        (figures.area(legend.classes, np.array([1, 2, 3])), colors),
+        (figures.spectra(fake.bands(4), legend.names, colors, numbers, numbers, ""), colors),
+        (figures.places([fake.places()]), []),
+    ):
+        bare = re.sub(r"var\(--[a-z-]+, #[0-9a-f]{6}\)", "", svg)
+        assert bare != svg
+        assert [color for color in svg_module.THEMED if color in bare] == []
+        assert [color for color in classes if color not in bare] == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 12, 200])

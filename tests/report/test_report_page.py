@@ -82,6 +82,32 @@ def test_evaluate_page_says_all_that_it_was_given(fake: Fake) -> None:
     assert found.tags.count("svg") == 2
 
 
+def test_intervals_of_the_classes_and_what_they_rest_on(fake: Fake) -> None:
+    metrics = fake.confusion(fake.legend(2)).to_json()
+    metrics["overall_accuracy_interval"] = {"value": 0.9, "low": 0.81, "high": 0.952, "groups": 23}
+    more = {"users_accuracy_interval": [0.7, 0.9], "producers_accuracy_interval": None, "f1_interval": None}
+    metrics["classes"] = [row | more for row in metrics["classes"]]
+    said = " ".join(" ".join(outline(page.evaluate_page(fake.evaluate(2, metrics=metrics))).text).split())
+    assert said.count("70.0 to 90.0") == 2
+    assert "95 % interval: 81.0 to 95.2" in said
+    assert "intervals over 23 groups" in said
+    assert "None where fewer than 6" in said
+    for row in metrics["classes"]:
+        row["users_accuracy_interval"] = None
+    said = " ".join(outline(page.evaluate_page(fake.evaluate(2, metrics=metrics))).text)
+    assert "No intervals: no class lies in 6 or more of the 23" in said
+
+
+@pytest.mark.parametrize("hectares", [True, False])
+def test_a_design_speaks_before_the_counts_of_its_sample(fake: Fake, *, hectares: bool) -> None:
+    found = outline(page.evaluate_page(fake.evaluate(design=fake.design(hectares=hectares))))
+    said = " ".join(" ".join(found.text).split())
+    assert "agreement beyond chance" not in said  # kappa of the sample is no estimate of the map's
+    assert said.index("90.0 %") < said.index("Estimated from a") < said.index("Shares of the sampled pixels")
+    assert ("500.0 ha ± 100.0" in said) == hectares
+    assert found.tags.count("svg") == 3
+
+
 def test_text_from_outside_is_escaped_everywhere(fake: Fake) -> None:
     legend = fake.legend(3, NASTY_NAME)
     confusion = fake.confusion(legend)
