@@ -54,7 +54,7 @@ def estimates(classes: Sequence[LegendClass], design: Mapping[str, Any]) -> str:
     total = max(sum(row["mapped_pixels"] for row in rows), 1)
     found = [row["area_ha"] if known else {k: _times(v, 100) for k, v in row["area_share"].items()} for row in rows]
     whole = _whole(rows) if known else 100.0
-    figure = Figure(figsize=(5.2, 0.36 * max(len(classes), 2)))
+    figure = Figure(figsize=(4.2, 0.36 * max(len(classes), 2)))
     axes = figure.add_axes((0, 0, 1, 1))
     mapped = [row["mapped_pixels"] / total * whole for row in rows]
     axes.barh(
@@ -71,7 +71,7 @@ def estimates(classes: Sequence[LegendClass], design: Mapping[str, Any]) -> str:
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_xlabel("ha" if known else "percent of the map")
-    return to_svg(figure, "estimates", f"Mapped and estimated area of {len(classes)} classes")
+    return to_svg(figure, "estimates", f"Mapped and estimated area of {len(classes)} classes", least_px=330)
 
 
 def _times(value: float | None, factor: float) -> float | None:

@@ -102,11 +102,11 @@ def bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
-def to_svg(figure: Figure, name: str, description: str) -> str:
+def to_svg(figure: Figure, name: str, description: str, *, least_px: int = 560) -> str:
     """Write the figure as an `<svg>` element, cut to what is drawn.
 
     `name` makes its ids differ from those of other figures on the page; `description` is read to those who do
-    not see it. Must be called inside `house_style`.
+    not see it; on a narrow page it shrinks to `least_px`. Must be called inside `house_style`.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.06, transparent=True)
@@ -121,7 +121,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         if "d" in node.attrib:
             node.attrib["d"] = _FINE.sub(r"\1", node.attrib["d"])
         node.attrib |= {key: _COLOR.sub(lambda found: themed(found[0]), value) for key, value in node.attrib.items()}
-    return element(root, description)
+    return element(root, description, least_px=least_px)
 
 
 def themed(color: str) -> str:
