@@ -2,9 +2,10 @@
 
 from landmix.report.bars import area, estimates, sweep
 from landmix.report.curves import curves
+from landmix.report.distances import distances
 from landmix.report.matrix import confusion
 from landmix.report.placemap import places
 from landmix.report.places import Places
 from landmix.report.spectra import spectra
 
-__all__ = ["Places", "area", "confusion", "curves", "estimates", "places", "spectra", "sweep"]
+__all__ = ["Places", "area", "confusion", "curves", "distances", "estimates", "places", "spectra", "sweep"]

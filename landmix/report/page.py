@@ -93,6 +93,7 @@ def train_page(data: TrainReport) -> str:
         verdict=tables.verdict(data.metrics),
         curves=figures.curves(data.history) if data.history else "",
         places=figures.places(data.places) if data.places else "",
+        distances=figures.distances(data.metrics),
         spectra=_spectra(data),
     )
 

@@ -139,10 +139,30 @@ def split_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     split, distance = (metrics.get(key) or {} for key in ("split", "distance_m"))
     if not isinstance(distance, dict):
         distance = {"min": distance}
-    rows = [_split_row(key, value) for key, value in split.items() if value is not None]
+    rows = [_split_row(key, value) for key, value in split.items() if value is not None and key != "variogram"]
+    rows += _variogram_rows(split.get("variogram")) + _random_rows(metrics.get("random_split"))
     metres = [(key, value) for key, value in distance.items() if words.number(value) is not None]
     return rows + [
         (f"Distance to training pixels, {_DISTANCE.get(key, key)}", words.length(value)) for key, value in metres
+    ]
+
+
+def _variogram_rows(variogram: Any) -> list[tuple[str, str]]:
+    """How far pixels of a class are alike, where it was looked at."""
+    if not isinstance(variogram, dict) or words.number(variogram.get("sill")) is None:
+        return []
+    reach = words.number(variogram.get("range_m"))
+    said = "more than half the extent of the labels" if reach is None else words.length(reach)
+    return [("Range of the variogram", said if reach != 0 else "neighbours are not alike")]
+
+
+def _random_rows(random: Any) -> list[tuple[str, str]]:
+    """What a random split would have said, where it was asked for."""
+    if not isinstance(random, dict) or (gap := words.number(random.get("gap"))) is None:
+        return []
+    points = f"{100 * gap:+.1f} points".replace("-", "\N{MINUS SIGN}")
+    return [
+        ("A random split would say", f"{words.percent(random.get('overall_accuracy'))} ({points}); not to be quoted")
     ]
 
 

@@ -153,7 +153,8 @@ def _validation(accuracy: dict[str, Any]) -> list[str]:
     if not accuracy.get("n"):
         return ["validation: none"]
     split = dict(accuracy["split"])
-    rest = _settings({key: value for key, value in split.items() if key != "kind" and not isinstance(value, list)})
+    plain = {key: value for key, value in split.items() if key != "kind" and not isinstance(value, (list, dict))}
+    rest = _settings(plain)
     lines = said(
         f"validation ({harmless(split['kind'], 16)})", ", ".join(filter(None, [f"{accuracy['n']:,} pixels", rest]))
     )

@@ -17,7 +17,9 @@ from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
 from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
-from landmix.tasks.tables import accuracy_table, baseline_table, share
+from landmix.tasks.apart import distance_facts, split_facts
+from landmix.tasks.folds import fold_lines, fold_rows, folds_summary
+from landmix.tasks.tables import accuracy_table, baseline_table
 from landmix.tasks.worth import baseline_row, interval
 from landmix.version import __version__
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.accuracy.groups import Interval
+    from landmix.accuracy.variogram import Variogram
     from landmix.baselines.classic import Judged
     from landmix.geo.scene import Scene
     from landmix.tasks.settings import TrainSettings
@@ -45,6 +48,10 @@ class Results:
     """(N,) what the validated pixels were said to be; -1 for the others."""
     baselines: list[Judged]
     """What plain classifiers say of them, (N,) too."""
+    variogram: Variogram
+    """How far labelled pixels of a class are alike."""
+    random: dict[str, Any] | None
+    """What a random split would have said, if that was asked for."""
     notes: list[str]
     device: str
 
@@ -78,11 +85,13 @@ class Results:
         return {
             **self.confusion.to_json(),
             "classes": self._classes(),
-            "split": self._split(),
-            "distance_m": self._distance(),
+            "split": split_facts(self.data, self.settings, self.variogram),
+            "distance_m": distance_facts(self.data),
+            "random_split": self.random,
             "overall_accuracy_interval": asdict(self._interval) if self._interval else None,
             "baselines": [baseline_row(self.data, self.predicted, one, self.settings.seed) for one in self.baselines],
-            "folds": [_row(i, fold) for i, fold in enumerate(self.folds, start=1)] if len(self.folds) > 1 else [],
+            "folds": (folds := fold_rows(self.folds)),
+            "folds_summary": folds_summary(folds),
             "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},
             "warnings": self.notes,
         }
@@ -99,27 +108,6 @@ class Results:
     def _interval(self) -> Interval | None:
         """Of the overall accuracy, over polygons or blocks."""
         return interval(self.data, self.predicted, self.settings.seed)
-
-    def _split(self) -> dict[str, Any]:
-        split, wanted = self.data.split, self.settings.split
-        if self.data.own_validation is not None:
-            names = [scene.name for scene in self.data.own_validation.scenes]
-            return {"kind": "own", "scenes": names}
-        kept: dict[str, Any] = {"kind": wanted.kind, "seed": self.settings.seed}
-        if split.folds:
-            kept |= {"folds": split.folds} if split.folds > 1 else {"fraction": wanted.fraction}
-            kept |= {"side_m": split.side, "buffer_m": round(split.buffer, 2)}
-        return kept
-
-    def _distance(self) -> dict[str, float] | None:
-        """How far validation pixels lie from the nearest training pixel; None without ground or validation."""
-        if not all(scene.grid.georeferenced for scene in self.data.training.scenes):
-            return None
-        split = self.data.split
-        distances = np.concatenate([split.distances(fold) for fold in range(split.folds)] or [np.empty(0)])
-        if not len(distances):
-            return None
-        return {name: float(f(distances)) for name, f in (("min", np.min), ("median", np.median), ("max", np.max))}
 
     def bundle(self) -> Bundle:
         """The content of `model.ckpt`."""
@@ -174,14 +162,7 @@ class Results:
             lines.append(f"bands left out (nodata or constant): {', '.join(self.left_out)}")
         if not self.folds:
             return "\n".join([*lines, "no validation part (split.kind=none)"])
-        if len(self.folds) > 1:
-            rows = self.metrics["folds"]
-            lines += [
-                f"fold {row['fold']}: overall accuracy {share(row['overall_accuracy'])},"
-                f" macro F1 {share(row['macro_f1'])}, {row['n']} pixels"
-                for row in rows
-            ]
-            lines.append(f"mean of folds: {', '.join(_mean(rows, key) for key in ('overall_accuracy', 'macro_f1'))}")
+        lines += fold_lines(self.metrics["folds"])
         lines.append(accuracy_table(self.metrics))
         found = self._interval
         if found and found.low is not None and found.high is not None:
@@ -201,18 +182,6 @@ def versions() -> dict[str, str]:
         "torch": str(torch.__version__),
         "rasterio": rasterio.__version__,
     }
-
-
-def _row(number: int, fold: Confusion) -> dict[str, Any]:
-    figures = fold.to_json()
-    return {"fold": number, **{key: figures[key] for key in ("overall_accuracy", "macro_f1", "kappa", "n")}}
-
-
-def _mean(rows: list[dict[str, Any]], key: str) -> str:
-    """A figure's mean and spread over the folds that have one."""
-    figures = np.array([row[key] for row in rows if row[key] is not None])
-    spread = f" ± {figures.std(ddof=1):.3f}" if len(figures) > 1 else ""
-    return f"{key.replace('_', ' ')} {figures.mean():.3f}{spread}" if len(figures) else f"{key.replace('_', ' ')} -"
 
 
 def _first(values: list[float | None]) -> float | None:

@@ -21,6 +21,8 @@ from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
 from landmix.nn.network import Network
 from landmix.progress import Silent
+from landmix.tasks.apart import likeness, never_validated, too_near
+from landmix.tasks.flattery import random_facts, random_parts, random_words
 from landmix.tasks.results import Results
 from landmix.tasks.training_page import page
 from landmix.tasks.worth import judge_folds
@@ -34,6 +36,7 @@ from landmix.training.split import default_side, stopping_part
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from landmix.accuracy.variogram import Variogram
     from landmix.progress import Progress
     from landmix.tasks.settings import TrainSettings
 
@@ -107,6 +110,7 @@ class Run:
         self.data: Prepared
         self.predicted: NDArray[np.int16]
         """(N,) what the labelled pixels that were validated were said to be; -1 for the others."""
+        self.variogram: Variogram
 
     def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
@@ -129,6 +133,7 @@ class Run:
         self.predicted = np.full(len(self.data.samples.labelled), -1, np.int16)
         for fold in range(self.data.split.folds):
             self._check_classes(self.data.split.training(fold))
+        self.variogram = self.processes.from_first(lambda: likeness(self.data))
         for text in self.notes():
             self.progress.warn(text)
 
@@ -150,7 +155,7 @@ class Run:
                 "split.kind=random flatters: validation pixels lie beside training pixels and are nearly their copies;"
                 " split.kind=blocks tells how the model does elsewhere"
             )
-        return notes + _never_validated(self.data)
+        return [*notes, *too_near(self.data, self.settings, self.variogram), *never_validated(self.data)]
 
     def fit_all(self) -> Results:
         """Fit the folds, then the model itself.
@@ -170,6 +175,7 @@ class Run:
         else:
             fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
             self._keep(0, fitted.predict(self.data.samples, split.validation(0)))
+        random = self._random() if self.settings.split.compare_random else None
         baseline = self.settings.baseline and self.processes.first
         return Results(
             settings=self.settings,
@@ -178,24 +184,43 @@ class Run:
             trained=every if again else split.training(0),
             predicted=self.predicted,
             baselines=judge_folds(self.data, self.settings.seed, self.progress.say) if baseline else [],
-            notes=self.notes(),
+            variogram=self.variogram,
+            random=random,
+            notes=self.notes() + ([random_words(random)] if random else []),
             device=self.device,
         )
 
     def _validate(self, fold: int) -> None:
-        """Fit one fold; what it says is kept in a file, so that a run that goes on does not fit it again."""
-        known = self.folder.work / f"fold-{fold + 1}.npy"
-        if known.exists():
-            self._keep(fold, np.load(known))
-            return
-        work = self.folder.work / f"fold-{fold + 1}"
         split = self.data.split
         name = f"fold {fold + 1} of {split.folds}"
-        fitted = self._fit(split.training(fold), split.validation(fold), work, name)
-        self._keep(fold, predicted := fitted.predict(self.data.samples, split.validation(fold)))
+        self._keep(fold, self._judged(f"fold-{fold + 1}", name, split.training(fold), split.validation(fold)))
+
+    def _random(self) -> dict[str, Any]:
+        """Fit once more, with validation pixels drawn at random; what that says is only a warning."""
+        parts = random_parts(self.data, self.settings)
+        predicted = self._judged("fold-random", "random split", parts.training, parts.validation)
+        here = self.predicted >= 0
+        honest = float((self.predicted == self.data.samples.labelled.index)[here].mean())
+        facts = random_facts(self.data, parts, predicted, honest)
+        self.progress.warn(random_words(facts))
+        return facts
+
+    def _judged(
+        self, key: str, name: str, training: NDArray[np.bool_], validation: NDArray[np.bool_]
+    ) -> NDArray[np.int16]:
+        """What a network fitted to `training` (N,) says of `validation` (N,): class indices (V,).
+
+        They are kept in the file `key`, so that a run that goes on does not fit it again.
+        """
+        known = self.folder.work / f"{key}.npy"
+        if known.exists():
+            kept: NDArray[np.int16] = np.load(known)
+            return kept
+        predicted = self._fit(training, validation, self.folder.work / key, name).predict(self.data.samples, validation)
         if self.processes.first:
             with replacing(known) as temporary:
                 np.save(temporary, predicted)
+        return predicted
 
     def _keep(self, fold: int, predicted: NDArray[np.int16]) -> None:
         self.predicted[self.data.split.validation(fold)] = predicted
@@ -238,24 +263,6 @@ class Run:
             device=self.device,
             precision="bf16" if bf16 else "fp32",
         )
-
-
-def _never_validated(data: Prepared) -> list[str]:
-    """Classes whose labels lie in one place only, or that a buffer takes from a fold's training."""
-    split, index = data.split, data.samples.labelled.index
-    notes = []
-    if split.folds:
-        validated = np.isin(split.fold, range(split.folds))
-        never = [c.name for i, c in enumerate(data.legend) if not (validated & (index == i)).any()]
-        if never:
-            notes.append(f"never validated, because all their labels lie in one block or polygon: {', '.join(never)}")
-    for fold in range(split.folds):
-        present = np.bincount(index[split.training(fold)], minlength=len(data.legend)) > 0
-        gone = [c.name for i, c in enumerate(data.learnt) if not present[i]]
-        if gone:
-            where = f"fold {fold + 1}" if split.folds > 1 else "the training part"
-            notes.append(f"{where} has no pixels of {', '.join(gone)} left outside the buffer around validation pixels")
-    return notes
 
 
 def _write(folder: RunFolder, results: Results, config: dict[str, Any], progress: Progress) -> None:

@@ -77,6 +77,8 @@ class SplitSettings:
     """From 2 on: cross-validation, each pixel validated once."""
     buffer_m: float | None = None
     """Least distance in metres between training and validation; None: `default_buffer`."""
+    compare_random: bool = False
+    """Fit once more with a random split, to say by how much that flatters."""
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction < 1:
@@ -90,4 +92,10 @@ class SplitSettings:
             raise ValueError(msg)
         if self.buffer_m is not None and not 0 <= self.buffer_m < float("inf"):
             msg = f"split.buffer_m must be a length in metres, not {self.buffer_m}"
+            raise ValueError(msg)
+        if self.compare_random and self.kind in ("random", "none"):
+            msg = (
+                "split.compare_random=true compares a random split with one that keeps pixels apart, which"
+                f" split.kind={self.kind} does not: choose split.kind=blocks, polygons or files"
+            )
             raise ValueError(msg)

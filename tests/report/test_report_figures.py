@@ -230,3 +230,20 @@ def test_the_users_matplotlib_is_neither_used_nor_changed(fake: Fake) -> None:
 )
 def test_percent_is_never_rounded_to_all_or_nothing(fraction: float | None, text: str) -> None:
     assert words.percent(fraction) == text
+
+
+def histogram(edges: list[float], **split: Any) -> dict[str, Any]:
+    return {"split": split, "distance_m": {"histogram": {"edges": edges, "counts": list(range(1, len(edges)))}}}
+
+
+@pytest.mark.parametrize("edges", [[0.0, 50.0, 100.0], [10.0, 100.0, 1000.0, 10_000.0]])
+@pytest.mark.parametrize("reach", [None, 0.0, 45.0, 9_000.0])
+def test_distances_with_buffer_and_range(edges: list[float], reach: float | None) -> None:
+    said = texts(figures.distances(histogram(edges, buffer_m=42.4, variogram={"range_m": reach})))
+    assert "buffer, 42.4 m" in said
+    assert any("variogram" in text for text in said) == bool(reach)
+
+
+def test_distances_of_nothing_are_no_figure() -> None:
+    assert figures.distances({}) == figures.distances({"distance_m": {"min": 3.0}, "split": None}) == ""
+    parse(figures.distances(histogram([0.0, 1.0])))
