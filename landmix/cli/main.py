@@ -22,6 +22,8 @@ from landmix.files import check_text
 from landmix.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from omegaconf import DictConfig
 
     from landmix.cli.sweep import Job
@@ -97,6 +99,7 @@ class Command:
         self.jobs: list[Job] = []
         self.multirun = False
         self.failed: list[BaseException] = []
+        self.say: Callable[[str], None] = print
 
     def run(self) -> int:
         """Compose and run; hydra's and OmegaConf's complaints become usage errors."""
@@ -113,7 +116,9 @@ class Command:
             if self.jobs and self.sweep_root is not None:
                 from landmix.cli.sweep import write_sweep  # noqa: PLC0415
 
-                write_sweep(self.sweep_root, self.jobs)
+                table = write_sweep(self.sweep_root, self.jobs)
+                if self.verb.name == "train":
+                    self.say(table)
         if len(self.failed) > 1 or (self.failed and self.multirun):
             msg = f"{len(self.failed)} of {len(self.jobs)} jobs failed, the first because: {self.failed[0]}"
             every_usage = len(self.failed) == len(self.jobs) and all(isinstance(e, UsageError) for e in self.failed)
@@ -183,7 +188,7 @@ class Command:
 
         from landmix.cli.config import settings_from  # noqa: PLC0415
         from landmix.cli.console import console  # noqa: PLC0415
-        from landmix.cli.sweep import Job, folder_name, swept  # noqa: PLC0415
+        from landmix.cli.sweep import Job, figures_of, folder_name, swept, without_seed  # noqa: PLC0415
 
         start = time.monotonic()
         differing = swept(list(HydraConfig.get().overrides.task), self.arguments)
@@ -194,6 +199,7 @@ class Command:
             OmegaConf.update(config, "out_dir", str(self.sweep_root / folder_name(differing)))
             settings = settings_from(config, self.verb.settings_class())
             progress = console(settings.progress)
+            self.say = progress.say
             progress.say(f"job {len(self.jobs) + 1}: {', '.join(differing)}")
             figure = self.verb.task()(settings, progress)
             error = ""
@@ -210,6 +216,9 @@ class Command:
                     macro_f1=None if figure is None or math.isnan(figure) else figure,
                     seconds=round(time.monotonic() - start, 2),
                     error=error or None,
+                    group=without_seed(differing),
+                    seed=config.get("seed"),
+                    **({} if error else figures_of(Path(settings.out_dir))),
                 )
             )
         return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from landmix.report import words
-from landmix.report.svg import BLUE, INK, ORANGE, QUIET, house_style, to_svg
+from landmix.report.svg import BLUE, INK, ORANGE, PAPER, QUIET, house_style, to_svg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def distances(metrics: Mapping[str, Any]) -> str:
     widths = np.diff(edges)
     figure = Figure(figsize=(6.4, 2.3))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.bar(edges[:-1], counts, widths, align="edge", color=BLUE, edgecolor="white", linewidth=0.6)
+    axes.bar(edges[:-1], counts, widths, align="edge", color=BLUE, edgecolor=PAPER, linewidth=0.6)
     if widths.max() > 1.01 * widths.min():  # they grow by a factor where few pixels lie far away
         axes.set_xscale("log")
     lines = _lines(metrics.get("split") or {})

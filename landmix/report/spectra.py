@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from landmix.report import words
-from landmix.report.svg import DARK_EDGE, LINE, PALE_EDGE, QUIET, house_style, to_svg
+from landmix.report.svg import DARK_EDGE, LINE, PALE_EDGE, QUIET, apart, house_style, to_svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +120,7 @@ def _label_bands(axes: Axes, bands: BandSet, order: NDArray[np.intp], places: ND
 def _name_on_top(axes: Axes, names: list[str], places: NDArray[np.float64]) -> None:
     """Band names above the plot, pushed apart where bands lie close."""
     least = np.ptp(places) / 55
-    for name, at, place in zip(names, _apart(places, least), places, strict=True):
+    for name, at, place in zip(names, apart(places, least), places, strict=True):
         axes.annotate(
             name,
             (place, 1.0),
@@ -134,11 +134,3 @@ def _name_on_top(axes: Axes, names: list[str], places: NDArray[np.float64]) -> N
             color=QUIET,
             arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
         )
-
-
-def _apart(places: NDArray[np.float64], least: float) -> NDArray[np.float64]:
-    """Ascending `places` moved as little as needed to lie at least `least` apart, to both sides alike."""
-    steps = np.arange(len(places)) * least
-    upward = np.maximum.accumulate(places - steps) + steps
-    downward = np.minimum.accumulate((places - steps)[::-1])[::-1] + steps
-    return np.asarray((upward + downward) / 2)

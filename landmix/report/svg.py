@@ -10,12 +10,14 @@ from warnings import catch_warnings, filterwarnings
 from xml.etree import ElementTree as ET  # it only reads what matplotlib wrote
 
 import matplotlib as mpl
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 INK = "#1f2934"
 QUIET = "#5b6876"
@@ -100,6 +102,14 @@ def bare(axes: Axes) -> None:
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
+
+
+def apart(places: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Ascending `places` moved as little as needed to lie at least `least` apart, to both sides alike."""
+    steps = np.arange(len(places)) * least
+    upward = np.maximum.accumulate(places - steps) + steps
+    downward = np.minimum.accumulate((places - steps)[::-1])[::-1] + steps
+    return np.asarray((upward + downward) / 2)
 
 
 def to_svg(figure: Figure, name: str, description: str, *, least_px: int = 560) -> str:

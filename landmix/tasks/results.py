@@ -15,6 +15,8 @@ from landmix.accuracy.confusion import Confusion, count_pairs
 from landmix.accuracy.groups import class_intervals
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
+from landmix.engines.choose import choose
+from landmix.engines.measure import megapixels_per_second
 from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
 from landmix.tasks.apart import distance_facts, split_facts
@@ -103,6 +105,25 @@ class Results:
             index[here], self.predicted[here], group[here], len(self.data.legend), self.settings.seed
         )
         return [row | more for row, more in zip(self.confusion.to_json()["classes"], found, strict=True)]
+
+    @cached_property
+    def cost(self) -> dict[str, Any]:
+        """`network` in `metrics.json`: its size, and how fast it classifies on this machine, which differs each time.
+
+        `megapixels_per_s` is a quick measure of one worker with the engine that prediction would choose.
+        """
+        network = self.fitted.network
+        engine = choose(self.settings.device)
+        try:
+            speed = float(f"{megapixels_per_second(network, engine):.3g}")
+        except Exception:  # noqa: BLE001 - a model that cannot be timed is a model
+            speed = None
+        return {
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "margin": network.margin,
+            "megapixels_per_s": speed,
+            "engine": engine.words,
+        }
 
     @cached_property
     def _interval(self) -> Interval | None:

@@ -267,7 +267,7 @@ class Run:
 
 def _write(folder: RunFolder, results: Results, config: dict[str, Any], progress: Progress) -> None:
     """Model, figures and report; the model last, so that where it is everything is."""
-    write_json(folder.root / "metrics.json", results.metrics)
+    write_json(folder.root / "metrics.json", {**results.metrics, "network": results.cost})
     write_text(folder.root / "report.html", page(results, config))
     bundles.save(results.bundle(), folder.model)
     folder.end()

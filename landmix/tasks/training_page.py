@@ -64,8 +64,8 @@ def _places(results: Results) -> list[Places]:
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
-    training, net = results.data.training, results.fitted.network
-    parameters = sum(p.numel() for p in net.parameters())
+    training, cost = results.data.training, results.cost
+    side = 2 * cost["margin"] + 1
     facts = [
         ("Scenes", ", ".join(scene.name for scene in training.scenes)),
         ("Labels", ", ".join(dict.fromkeys(map(file_name, training.labelled.files)))),
@@ -76,7 +76,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         facts.append(("Bands left out (nodata or constant)", ", ".join(results.left_out)))
     return [
         *facts,
-        ("Network", f"{parameters:,} parameters, sees {2 * net.margin + 1} x {2 * net.margin + 1} pixels"),
+        ("Network", f"{cost['parameters']:,} parameters, sees {side} x {side} pixels"),
+        ("Speed, measured quickly", f"{cost['megapixels_per_s'] or '-'} Mpx/s a worker here ({cost['engine']})"),
         ("Epochs", str(len(results.fitted.history))),
         ("Seed", str(results.settings.seed)),
         ("Device", results.device),

@@ -175,7 +175,10 @@ def test_same_seed_same_weights_other_seed_others(tmp_path: Path) -> None:
 
 
 def test_same_seed_same_figures(tmp_path: Path) -> None:
-    assert metrics(train(tmp_path / "again")) == metrics(world().run)
+    again, first = metrics(train(tmp_path / "again")), metrics(world().run)
+    assert again["network"].pop("megapixels_per_s") > 0  # how busy the machine is
+    assert first["network"].pop("megapixels_per_s") > 0
+    assert again == first
 
 
 def test_folder_with_the_same_model_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import rasterio
 import yaml
@@ -170,10 +171,30 @@ def test_sweep_makes_a_folder_a_job_and_a_table(tmp_path: Path) -> None:
     with (tmp_path / "sweep" / "sweep.csv").open(encoding="utf-8", newline="") as file:
         assert [row["overrides"] for row in csv.DictReader(file)] == [row["overrides"] for row in table]
     assert (tmp_path / "sweep" / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    _check_groups(table, done.out)
     assert {path.name for path in tmp_path.iterdir()} == {"sweep"}
     single = train(tmp_path / "single", "seed=2")
     (same,) = [name for name in folders if {"seed=2", "net=small"} == set(name.split(","))]
     assert distance(tmp_path / "sweep" / same, single) == 0
+
+
+def _check_groups(table: list[dict[str, Any]], out: str) -> None:
+    """Jobs that differ in their seed alone are summed up, in the files and on the console."""
+    assert {row["seed"] for row in table} == {1, 2}
+    assert {row["group"] for row in table} == {"net=small", "net=spectral"}
+    assert all(row["megapixels_per_s"] > 0 for row in table)
+    assert len({row["parameters"] for row in table}) == 2
+    for name in ("net=small", "net=spectral"):
+        mine = [row for row in table if row["group"] == name]
+        for key in ("macro_f1", "overall_accuracy"):
+            values = [row[key] for row in mine]
+            for row in mine:
+                assert row[f"{key}_mean"] == pytest.approx(np.mean(values))
+                assert row[f"{key}_std"] == pytest.approx(np.std(values, ddof=1))
+        assert {row["seeds"] for row in mine} == {2}
+        (line,) = [text for text in out.splitlines() if text.startswith(name + " ")]
+        assert f"{mine[0]['macro_f1_mean']:.3f} ± {mine[0]['macro_f1_std']:.3f}" in line
+        assert f"{mine[0]['parameters']:,}" in line
 
 
 @pytest.mark.slow
@@ -196,6 +217,8 @@ def test_one_failed_job_does_not_stop_the_rest(tmp_path: Path) -> None:
     assert [row["status"] for row in table] == ["failed", "done"]
     assert table[0]["macro_f1"] is None
     assert "klass" in table[0]["error"]
+    assert table[0]["parameters"] is None
+    assert "failed: data.field=klass: " in done.out
     assert (tmp_path / "sweep" / "data.field=class" / "model.ckpt").is_file()
     assert not (tmp_path / "sweep" / "data.field=klass").exists()
 

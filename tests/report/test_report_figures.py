@@ -3,6 +3,7 @@
 import copy
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -10,6 +11,7 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from report_numbers import NASTY, NASTY_NAME, Fake
 
@@ -18,8 +20,11 @@ from landmix.core.bands import Band, BandSet
 from landmix.report import figures, words
 from landmix.report import spectra as spectra_module
 from landmix.report import svg as svg_module
+from landmix.report import sweep as sweep_module
 from landmix.report.figures import Places
 from landmix.report.places import cells_of
+from landmix.report.seeds import over_seeds
+from landmix.report.svg import apart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -99,9 +104,9 @@ def test_spectra_lie_in_order_of_wavelength_and_break_in_gaps() -> None:
 
 def test_bands_that_lie_close_keep_their_names_apart() -> None:
     places = np.array([490.0, 700, 705, 710, 2200])
-    apart = spectra_module._apart(places, 30.0)
-    assert (np.diff(apart) >= 30 - 1e-9).all()
-    np.testing.assert_allclose(apart, [490, 675, 705, 735, 2200])
+    moved = apart(places, 30.0)
+    assert (np.diff(moved) >= 30 - 1e-9).all()
+    np.testing.assert_allclose(moved, [490, 675, 705, 735, 2200])
 
 
 @pytest.mark.parametrize(
@@ -214,6 +219,64 @@ def test_sweep_is_a_picture(tmp_path: Path, count: int) -> None:
     height, width = imread(tmp_path / "sweep.png").shape[:2]
     assert 50 < height < 4000
     assert 500 < width < 3000
+
+
+def jobs(*nets: str, seeds: int = 3, cost: float = 1.0) -> list[dict[str, Any]]:
+    return [
+        {"overrides": f"net={net},seed={seed}", "group": f"net={net}", "macro_f1": 0.8 + number / 99 + seed / 1000,
+         "overall_accuracy": 0.9, "parameters": round(1000 * (1 + cost * number)), "megapixels_per_s": 2.0 + number}
+        for number, net in enumerate(nets)
+        for seed in range(seeds)
+    ]  # fmt: skip
+
+
+def test_seeds_are_taken_together() -> None:
+    best, other, failed = over_seeds([*jobs("a", "b"), {"overrides": "net=c,seed=1", "group": "net=c"}])
+    assert (best.label, other.label, failed.label) == ("net=b", "net=a", "net=c")
+    assert best.macro_f1.mean == pytest.approx(0.8 + 1 / 99 + 0.001)
+    assert best.macro_f1.std == pytest.approx(0.001)  # n - 1
+    assert str(other.macro_f1) == "0.801 ± 0.001"
+    assert (best.parameters, best.megapixels_per_s) == (2000, 3.0)
+    assert str(failed.macro_f1) == "\N{EN DASH}"
+    assert failed.parameters is None
+    (alone,) = over_seeds(jobs("a", seeds=1))
+    assert alone.macro_f1.std is None
+    assert [group.label for group in over_seeds([{"overrides": "seed=1", "group": "", "macro_f1": 0.5}])] == [
+        "all jobs"
+    ]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("cost", [0.0, 1.0])
+def test_sweep_of_networks_is_drawn_against_their_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: int, cost: float
+) -> None:
+    ranked: list[int] = []
+    ranking = sweep_module._ranking
+
+    def counted(groups: list[Any]) -> Figure:
+        ranked.append(len(groups))
+        return ranking(groups)
+
+    monkeypatch.setattr(sweep_module, "_ranking", counted)
+    rows = [*jobs("$a$", "b", "c", seeds=seeds, cost=cost), {"overrides": "net=d", "group": "net=d"}]
+    (tmp_path / "sweep.png").write_bytes(figures.sweep(rows))
+    height, width = imread(tmp_path / "sweep.png").shape[:2]
+    assert 50 < height < 1500
+    assert 500 < width < 3000
+    assert ranked == ([] if cost else [4])  # networks of one size have nothing to be drawn against
+
+
+def test_names_of_networks_do_not_overlap() -> None:
+    groups = over_seeds(jobs(*"abcdefghijklmnop"))
+    figure = sweep_module._costs(groups, [])
+    figure.canvas.draw()
+    boxes = sorted(
+        (text.get_window_extent() for text in figure.axes[1].texts if text.get_text().startswith("net=")),
+        key=lambda box: box.y0,
+    )
+    assert len(boxes) == 16
+    assert all(low.y1 <= high.y0 + 1.5 for low, high in pairwise(boxes))
 
 
 def test_the_users_matplotlib_is_neither_used_nor_changed(fake: Fake) -> None:
