@@ -111,7 +111,9 @@ def _against(axes: Axes, groups: list[Group], costs: Sequence[float | None], nam
     known = [float(cost or 1) for cost in costs]
     axes.set_xscale("log")
     axes.set_xlim(min(known) / 1.4, max(known) * 1.4)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if max(known) < 30 * min(known) else (1.0,)))
+    times = max(known) / min(known)
+    steps = (1.0, 2.0, 3.0, 5.0) if times < 5 else (1.0, 2.0, 5.0) if times < 50 else (1.0,)  # noqa: PLR2004
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     axes.set_xlabel(name)

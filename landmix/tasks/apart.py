@@ -83,7 +83,7 @@ def too_near(data: Prepared, settings: TrainSettings, found: Variogram) -> list[
         far = "labelled pixels of a class are alike over more than half the extent of the labels (the variogram has not"
         return [f"{far} reached its sill there): the figures hold for this area, not for others"]
     side, reach = data.split.side, _round_up(found.range_m)
-    alike = f"pixels of a class are alike over {reach} m (the range of the variogram): the figures flatter"
+    alike = f"pixels of a class are alike over {reach} m (the range of the variogram): the figures may flatter"
     if side is not None:
         wide = f"the blocks of the split are {side:.0f} m wide, but {alike}; split.side_m={reach} makes them as wide"
         return [wide] if side < found.range_m else []
