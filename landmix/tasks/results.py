@@ -23,6 +23,7 @@ from landmix.version import __version__
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from landmix.accuracy.groups import Interval
     from landmix.baselines.classic import Judged
@@ -134,6 +135,7 @@ class Results:
             options["scale"] = "auto"
         return Bundle(
             net=fitted.network.spec,
+            plugin=getattr(fitted.network, "plugin", None),
             bands=bands,
             band_count=self.data.training.band_count,
             nodata=tuple(_first([read[band.name].nodata for read in readings]) for band in bands.inputs),
@@ -141,7 +143,7 @@ class Results:
             scaling=Affine(scale=tuple(s.scale for s in inputs), offset=tuple(s.offset for s in inputs)),
             decode=tuple(s.decode for s in inputs),
             legend=self.data.learnt,
-            weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
+            weights=_own(fitted.network.state_dict()),
             scene=options,
             training=self._training(),
             accuracy=self.metrics,
@@ -213,6 +215,11 @@ def _mean(rows: list[dict[str, Any]], key: str) -> str:
     figures = np.array([row[key] for row in rows if row[key] is not None])
     spread = f" ± {figures.std(ddof=1):.3f}" if len(figures) > 1 else ""
     return f"{key.replace('_', ' ')} {figures.mean():.3f}{spread}" if len(figures) else f"{key.replace('_', ' ')} -"
+
+
+def _own(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each with its own memory: somebody's network may use one tensor twice."""
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
 
 
 def _first(values: list[float | None]) -> float | None:
