@@ -106,8 +106,13 @@ def channels(
     ):
         decoded = decode(values, step).astype(np.float32) * np.float32(scale) + np.float32(offset)
         physical[band.name] = np.where(band_validity(values, nodata), decoded, np.float32(np.nan))
+    shifts = dict(zip(inputs.names, scaling.offset, strict=True))
     read = [
-        compute(band.formula.expression, {letter: physical[own.name] for letter, own in band.formula.inputs})
+        compute(
+            band.formula.expression,
+            {letter: physical[own.name] for letter, own in band.formula.inputs},
+            {letter: shifts[own.name] for letter, own in band.formula.inputs},
+        )
         if band.formula
         else physical[band.name]
         for band in bundle.bands

@@ -75,25 +75,37 @@ def match(
     nothing_known = not any(band.named or band.wavelength is not None for band in scene)
     if how == "position" or (how == "auto" and nothing_known):
         return _by_position(scene, wanted, where, trained_count, allowed or frozenset())
-    indices: list[int] = []
-    ways: list[str] = []
+    claims = [(band, *_find(scene, band, where, how)) for band in wanted]
+    kept: list[tuple[Band, int, str]] = []
     missing: list[str] = []
-    for band in wanted:
-        index, way = _find(scene, band, where, how)
-        if index is None:
-            if band.name not in (allowed or ()):
-                raise _lacking(scene, band, where, allowable=allowed is not None)
+    for band, index, way in claims:
+        may = band.name in (allowed or ())
+        if index is None and not may:
+            raise _lacking(scene, band, where, allowable=allowed is not None)
+        # of two bands that are near one of the scene's, one is missing: the other may be that very one
+        if index is None or (may and any(_better(other, index, way) for own, *other in claims if own != band)):
             missing.append(band.name)
             continue
         if how == "auto":
             _check_sensor(scene[index], band, where)
-        if index in indices:
-            other = [own for own in wanted if own.name not in missing][indices.index(index)]
-            msg = f"the model's bands {other} and {band} both fit {scene[index]} of {where}"
+        rival = next((own for own, place, _ in kept if place == index), None)
+        if rival is not None:
+            msg = f"the model's bands {rival} and {band} both fit {scene[index]} of {where}"
             raise LandmixError(msg)
-        indices.append(index)
-        ways.append(way)
-    return Match(indices=tuple(indices), how=tuple(ways), missing=tuple(missing))
+        kept.append((band, index, way))
+    return Match(
+        indices=tuple(index for _, index, _ in kept), how=tuple(way for *_, way in kept), missing=tuple(missing)
+    )
+
+
+_WAYS = ("name", "common name", "wavelength")
+"""The surest first."""
+
+
+def _better(other: Sequence[int | str | None], index: int, way: str) -> bool:
+    """Whether another band, found at a place in some way, has a better claim to `index`."""
+    place, how = other
+    return place == index and _WAYS.index(str(how)) < _WAYS.index(way)
 
 
 def _lacking(scene: BandSet, band: Band, where: str, *, allowable: bool) -> LandmixError:
