@@ -22,7 +22,7 @@ from landmix.geo.products.definition import names, parse
 from landmix.model_file import FORMAT, VERSION, read_model, save_tensors
 from landmix.nn.network import Network
 from landmix.nn.own import OwnNetwork, margin_of
-from landmix.nn.plugin import Plugin
+from landmix.nn.plugin import Plugin, needed
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec, OwnSpec
 from landmix.safetensors_file import write_safetensors
 from landmix.weights import check_fit, check_sound, check_weights, hash_weights
@@ -96,7 +96,7 @@ class Bundle:
 
     def _code(self) -> Plugin:
         if self.plugin is None:
-            raise _without_code(self.net, "the model")
+            raise needed(self.net, "the model")
         return self.plugin
 
     @property
@@ -106,12 +106,6 @@ class Bundle:
         keys = ("net", "bands", "nodata", "normalise", "legend", "scene", "weights", "decode")
         kept = {key: described[key] for key in keys}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-
-def _without_code(net: NetSpec, where: str) -> LandmixError:
-    name = net.own.name if net.own else ""
-    msg = f"the network {name!r} of {where} is somebody's own code, which no model file holds: name the file with"
-    return LandmixError(f"{msg} net.plugin=FILE (in Python plugin=FILE)")
 
 
 @functools.lru_cache(maxsize=64)
@@ -170,7 +164,7 @@ def _with_code(bundle: Bundle, path: Path, plugin: str | Path | None, warn: Call
         msg = f"the network of {path} is one of landmix's own: leave out net.plugin={plugin}"
         raise LandmixError(msg)
     if plugin is None:
-        raise _without_code(bundle.net, str(path))
+        raise needed(bundle.net, str(path))
     code = Plugin.read(plugin, own.name)
     if code.own != own:
         warn(f"{code.path} is not the file that {path} was trained with: its weights may mean something else there")

@@ -20,6 +20,7 @@ from landmix.nn.spec import OwnSpec
 
 if TYPE_CHECKING:
     from landmix.nn.registry import Make
+    from landmix.nn.spec import NetSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,13 @@ class Plugin:
             msg = f"{self.own.name} of net.plugin={self.path} must make a torch.nn.Module, not {type(module).__name__}"
             raise LandmixError(msg)
         return _alike(module)
+
+
+def needed(net: NetSpec, where: str) -> LandmixError:
+    """What is said where the code of a network is missing."""
+    name = net.own.name if net.own else ""
+    msg = f"the network {name!r} of {where} is somebody's own code, which no model file holds: name the file with"
+    return LandmixError(f"{msg} net.plugin=FILE (in Python plugin=FILE)")
 
 
 def failed(path: Path, error: Exception, what: str) -> LandmixError:
