@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -21,9 +21,16 @@ from landmix.geo.options import ReadOptions
 from landmix.geo.products.definition import names, parse
 from landmix.model_file import FORMAT, VERSION, read_model, save_tensors
 from landmix.nn.network import Network
-from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
+from landmix.nn.own import OwnNetwork, margin_of
+from landmix.nn.plugin import Plugin, needed
+from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec, OwnSpec
 from landmix.safetensors_file import write_safetensors
-from landmix.weights import check_weights, hash_weights
+from landmix.weights import check_fit, check_sound, check_weights, hash_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from landmix.nn.build import AnyNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,8 @@ class Bundle:
     """Names and hashes of the training data, settings, versions."""
     accuracy: dict[str, Any] = field(default_factory=dict)
     """`metrics.json`: split and figures of the validation part."""
+    plugin: Plugin | None = None
+    """The user's own file that the network is built from, where it is one's own; never saved."""
 
     def __post_init__(self) -> None:
         inputs = len(self.bands.inputs)
@@ -67,17 +76,28 @@ class Bundle:
         """`decode`, one for each input."""
         return self.decode or (None,) * len(self.nodata)
 
-    def network(self) -> Network:
-        """The network with its weights, ready to predict."""
-        with torch.device("meta"):
-            network = Network(self.net)
+    def network(self) -> AnyNetwork:
+        """The network with its weights, ready to predict. Raises `LandmixError` where its code is missing."""
+        network: AnyNetwork
+        if self.net.own is None:
+            with torch.device("meta"):
+                network = Network(self.net)
+        else:
+            network = OwnNetwork(self.net, self._code())
         network.load_state_dict(self.weights, assign=True)
         return network.eval().requires_grad_(requires_grad=False)
 
     @property
     def margin(self) -> int:
-        """Context in pixels that the network needs on each side."""
+        """Context in pixels that the network needs on each side. Raises `LandmixError` where its code is missing."""
+        if self.net.own is not None:
+            return margin_of(self._code(), self.net.in_channels, self.net.classes)
         return _margin(self.net)
+
+    def _code(self) -> Plugin:
+        if self.plugin is None:
+            raise needed(self.net, "the model")
+        return self.plugin
 
     @property
     def digest(self) -> str:
@@ -104,10 +124,20 @@ def save_safetensors(bundle: Bundle, path: Path) -> None:
     write_safetensors(_content(bundle), path)
 
 
-def load(path: str | Path) -> Bundle:
+def load(
+    path: str | Path,
+    plugin: str | Path | None = None,
+    *,
+    warn: Callable[[str], None] = lambda _: None,
+    runs: bool = True,
+) -> Bundle:
     """Read a model file of either format; runs no code from it.
 
-    Raises `LandmixError` for a file that is no landmix model, is damaged, or comes from a newer landmix.
+    `plugin`: the user's file with the network's code, where it is one's own; `warn` hears where that is another file
+    than the one that was trained with. `runs=False`: the model is only looked at, so that it can do without.
+
+    Raises `LandmixError` for a file that is no landmix model, is damaged, or comes from a newer landmix, and where the
+    network's code is missing or does not fit.
     """
     path = Path(path)
     if not path.is_file():
@@ -115,7 +145,7 @@ def load(path: str | Path) -> Bundle:
         raise LandmixError(msg)
     content = read_model(path)
     try:
-        return _parse(content["bundle"], content["weights"])
+        bundle = _parse(content["bundle"], content["weights"])
     except RecursionError as error:
         msg = f"the model {path} is damaged: its data are nested too deeply"
         raise LandmixError(msg) from error
@@ -124,6 +154,28 @@ def load(path: str | Path) -> Bundle:
         what = f"its description lacks {error}" if isinstance(error, KeyError) else what
         msg = f"the model {path} is damaged: {what}"
         raise LandmixError(msg) from error
+    return _with_code(bundle, path, plugin, warn) if plugin is not None or (runs and bundle.net.own) else bundle
+
+
+def _with_code(bundle: Bundle, path: Path, plugin: str | Path | None, warn: Callable[[str], None]) -> Bundle:
+    """A model with the code of its network, as which it is known from here on."""
+    own = bundle.net.own
+    if own is None:
+        msg = f"the network of {path} is one of landmix's own: leave out net.plugin={plugin}"
+        raise LandmixError(msg)
+    if plugin is None:
+        raise needed(bundle.net, str(path))
+    code = Plugin.read(plugin, own.name)
+    if code.own != own:
+        warn(f"{code.path} is not the file that {path} was trained with: its weights may mean something else there")
+    net = replace(bundle.net, own=code.own)
+    try:
+        check_fit(OwnNetwork(net, code).state_dict(), bundle.weights)
+    except ValueError as error:
+        msg = f"the weights of {path} do not fit the network {own.name!r} of net.plugin={plugin}: take the file that it"
+        msg += " was trained with"
+        raise LandmixError(msg) from error
+    return replace(bundle, net=net, plugin=code)
 
 
 def _content(bundle: Bundle) -> dict[str, Any]:
@@ -133,7 +185,7 @@ def _content(bundle: Bundle) -> dict[str, Any]:
 def _describe(bundle: Bundle) -> dict[str, Any]:
     """Everything but the tensors as plain data, with a hash of the tensors."""
     return {
-        "net": asdict(bundle.net),
+        "net": bundle.net.as_data(),
         "bands": [asdict(band) for band in bundle.bands],
         "band_count": bundle.band_count,
         "nodata": list(bundle.nodata),
@@ -149,15 +201,11 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 
 
 def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
-    net = dict(data["net"])
-    encoder, head = dict(net.pop("encoder")), dict(net.pop("head"))
-    spec = NetSpec(
-        encoder=EncoderSpec(widths=tuple(encoder.pop("widths")), **encoder),
-        head=HeadSpec(dilation=tuple(head.pop("dilation", ())), **head),
-        inputs=tuple(net.pop("inputs", ())),
-        **net,
-    )
-    check_weights(spec, weights)
+    spec = _spec(data["net"])
+    if spec.own is None:
+        check_weights(spec, weights)
+    else:  # whether they fit is known when there is code
+        check_sound(weights)
     if hash_weights(weights) != data["weights"]:
         msg = "its weights are not those that were saved"
         raise ValueError(msg)
@@ -174,6 +222,19 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         scene=_scene(data["scene"]),
         training=dict(_plain(data["training"])),
         accuracy=dict(_plain(data["accuracy"])),
+    )
+
+
+def _spec(data: dict[str, Any]) -> NetSpec:
+    net = dict(data)
+    if net.get("own") is not None:
+        return NetSpec(**{**net, "own": OwnSpec(**net["own"])})
+    encoder, head = dict(net.pop("encoder")), dict(net.pop("head"))
+    return NetSpec(
+        encoder=EncoderSpec(widths=tuple(encoder.pop("widths")), **encoder),
+        head=HeadSpec(dilation=tuple(head.pop("dilation", ())), **head),
+        inputs=tuple(net.pop("inputs", ())),
+        **net,
     )
 
 

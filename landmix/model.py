@@ -106,6 +106,7 @@ class Model:
         match: How | None = ...,
         outputs: None = ...,
         tta: Literal["none", "flips"] = ...,
+        allow_missing: Sequence[str] = ...,
     ) -> xr.DataArray: ...
 
     @overload
@@ -120,6 +121,7 @@ class Model:
         match: How | None = ...,
         outputs: Sequence[str],
         tta: Literal["none", "flips"] = ...,
+        allow_missing: Sequence[str] = ...,
     ) -> xr.Dataset: ...
 
     def classify_xarray(
@@ -133,6 +135,7 @@ class Model:
         match: How | None = None,
         outputs: Sequence[str] | None = None,
         tta: Literal["none", "flips"] = "none",
+        allow_missing: Sequence[str] = (),
     ) -> xr.DataArray | xr.Dataset:
         """Classify a DataArray with axes for bands, rows and columns -> class values (y, x) with names, CRS and nodata.
 
@@ -145,7 +148,7 @@ class Model:
         `scale` and `offset` say it instead: `value * scale + offset` is the physical value. Pixels are nodata where
         they are NaN or `rio.nodata`; so is all outside. `outputs`, some of classes, confidence, gap and probabilities,
         gives them together as a Dataset, stored as the command stores them. `tta`: `flips` averages over turned
-        surroundings.
+        surroundings. `allow_missing`: bands or roles that may lack; they count as the mean of the training pixels.
 
         Raises `LandmixError` where the array does not fit the model or a package is missing, `UsageError` for arguments
         that cannot be.
@@ -159,7 +162,7 @@ class Model:
             array,
             dim=dim,
             bands=bands,
-            settings=PredictSettings(outputs=_outputs(outputs), tta=tta),
+            settings=PredictSettings(outputs=_outputs(outputs), tta=tta, allow_missing=tuple(allow_missing)),
             said={key: value for key, value in said.items() if value is not None},
             progress=Warner(),
         )
@@ -173,6 +176,7 @@ class Model:
         confidence: str | Path | None = None,
         bands: Sequence[str | int] | None = None,
         tta: Literal["none", "flips"] = "none",
+        allow_missing: Sequence[str] = (),
         read: Mapping[str, Any] | None = None,
         creation: Mapping[str, Any] | None = None,
         overwrite: bool = False,
@@ -183,8 +187,9 @@ class Model:
         `scene` is whatever `landmix predict` takes for one: a file, an address, a product folder, a STAC item.
         `confidence`: a file for the share of the best class, from 0 to 1 stored as 0 to 200. `bands`: the scene's bands
         by number from 1 or by name, in the order of the model's, for files whose names say nothing. `tta`: `flips`
-        averages over turned surroundings. `read`: settings of `scene.*`, such as `{"scale": "none"}`. `creation`:
-        GDAL's creation options, such as `{"COMPRESS": "ZSTD"}`. `progress` hears how far it is, and warnings.
+        averages over turned surroundings. `allow_missing`: bands or roles that the scene may lack; they count as the
+        mean of the training pixels. `read`: settings of `scene.*`, such as `{"scale": "none"}`. `creation`: GDAL's
+        creation options, such as `{"COMPRESS": "ZSTD"}`. `progress` hears how far it is, and warnings.
 
         Raises `LandmixError` where the scene does not fit the model or something else lies at `target`, `UsageError`
         for arguments that cannot be.
@@ -192,7 +197,12 @@ class Model:
         target, heard = Path(target), progress or Silent()
         places = {} if confidence is None else {"confidence": Path(confidence)}
         (entry,) = scene_entries({"name": target.stem, "path": str(scene)}, "scene")
-        settings = PredictSettings(outputs=("classes", *places), tta=tta, creation=creation_options(creation or {}))
+        settings = PredictSettings(
+            outputs=("classes", *places),
+            tta=tta,
+            allow_missing=tuple(allow_missing),
+            creation=creation_options(creation or {}),
+        )
         options, inherited = reading(self.bundle, read or {})
         engine = choose(self._wish.device, self._wish.backend, self._wish.precision)
         plan = plan_scene(
@@ -218,11 +228,20 @@ def _outputs(said: Sequence[str] | None) -> tuple[str, ...]:
     return ("classes",) if said is None else (said,) if isinstance(said, str) else tuple(said)
 
 
-def load(path: str | Path, *, device: str = "auto", backend: str = "auto", precision: str = "auto") -> Model:
+def load(
+    path: str | Path,
+    *,
+    plugin: str | Path | None = None,
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+) -> Model:
     """Read a model file. It is plain data: nothing in it is run.
 
-    `device` is auto, cpu or cuda, `backend` auto, torch or openvino, `precision` auto, fp32 or bf16.
+    `plugin`: a Python file of your own that holds the network, where it is none of landmix's; that one is run. `device`
+    is auto, cpu or cuda, `backend` auto, torch or openvino, `precision` auto, fp32 or bf16.
 
-    Raises `LandmixError` for a file that is no landmix model or is damaged.
+    Raises `LandmixError` for a file that is no landmix model or is damaged, or lacks `plugin`.
     """
-    return Model(bundles.load(path), device=device, backend=backend, precision=precision)
+    bundle = bundles.load(path, plugin, warn=Warner().warn)
+    return Model(bundle, device=device, backend=backend, precision=precision)

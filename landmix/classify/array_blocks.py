@@ -113,6 +113,7 @@ class Classifier:
             model.engines(self.engine, flips=self.settings.tta == "flips"),
             scaling=self.scene.scaling,
             nodata=self.scene.nodata,
+            bands=self.scene.bands,
             wanted=self.settings.wanted,
         )
 

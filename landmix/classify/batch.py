@@ -48,6 +48,8 @@ class Row:
     engine: str | None
     """What computed it."""
     attempts: int
+    missing: list[str]
+    """Bands of the model that the scene lacks."""
     warnings: list[str]
     error: str | None
 
@@ -191,6 +193,7 @@ class Batch:
             megapixels=plan.scene.grid.window.size / 1e6 if plan else None,
             engine=plan.engine.words if plan else None,
             attempts=attempt,
+            missing=plan.missing if plan else [],
             warnings=warnings,
             error=error,
         )

@@ -31,6 +31,7 @@ class Loaded:
             self.engines(plan.engine, flips=plan.settings.tta == "flips"),
             scaling=plan.scene.scaling,
             nodata=plan.scene.nodata,
+            bands=plan.scene.bands,
             wanted=plan.settings.wanted,
         )
 

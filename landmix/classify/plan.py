@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from landmix.bundle import Bundle
     from landmix.classify.cut import Cut
+    from landmix.core.bands import BandSet
     from landmix.core.legend import Legend
     from landmix.core.window import Window
     from landmix.engines.engine import EngineSpec
@@ -56,6 +57,8 @@ class PredictSettings:
     """Side in pixels, about, of what is read at once."""
     tta: str = "none"
     """`flips` averages logits over 8 flips and turns."""
+    allow_missing: tuple[str, ...] = ()
+    """Bands or roles of the model that a scene may lack: they count as the mean of the training pixels."""
     sieve: int = 0
     """Smaller patches of the finished map take the class of their largest neighbour; 0: none."""
     creation: tuple[tuple[str, str], ...] = ()
@@ -77,7 +80,7 @@ class Plan:
     """One scene, ready to be classified. Holds no handle, so it can be sent to a worker."""
 
     scene: Scene
-    """Only the model's bands, in its order."""
+    """Only the model's bands, in its order; it may lack some."""
     target: Path
     """The map."""
     work: Path
@@ -102,6 +105,11 @@ class Plan:
     def computed_by(self, engine: EngineSpec) -> Plan:
         """The same map by another engine."""
         return replace(self, engine=engine, provenance={**self.provenance, "engine": _engine(engine)})
+
+    @property
+    def missing(self) -> list[str]:
+        """Bands of the model that the scene lacks."""
+        return json.loads(self.provenance.get("missing", "[]"))  # type: ignore[no-any-return]
 
     @property
     def map_digest(self) -> str:
@@ -174,7 +182,10 @@ def provenance(
     }
     if not settings.creation:
         del kept["creation"]
+    del kept["allow_missing"]  # but what is missing does
+    missing = missing_bands(bundle.bands, scene.bands)
     return {
+        **({"missing": json.dumps(missing, ensure_ascii=False)} if missing else {}),
         "version": version,
         "model": bundle.digest,
         "input": json.dumps([{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)], ensure_ascii=False),
@@ -184,6 +195,11 @@ def provenance(
         "classes": json.dumps({str(c.value): c.name for c in bundle.legend}, ensure_ascii=False),
         "training_labels": json.dumps([entry["sha256"] for entry in bundle.training.get("labels", [])]),
     }
+
+
+def missing_bands(wanted: BandSet, has: BandSet) -> list[str]:
+    """Names of a model's bands that a scene, as it was fitted to the model, lacks."""
+    return [band.name for band in wanted if band.name not in has.names]
 
 
 def _digest(provenance: dict[str, str]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from landmix.classify.fitted import fitted
 from landmix.classify.plan import Plan, PredictSettings, layers, provenance, stamp
 from landmix.errors import UsageError
 from landmix.files import WORK
-from landmix.geo.fitting import fit_to
 from landmix.geo.open import open_entry
 from landmix.geo.options import ReadOptions
 from landmix.geo.remote import content_hash
@@ -74,16 +74,7 @@ def plan_scene(
         progress.warn(note)
     if not scene.grid.georeferenced and not scene.grid.gcps:
         progress.warn(f"{scene.where} has no georeference, so its map has none either")
-    chosen = fit_to(
-        scene,
-        bundle.bands,
-        trained_count=bundle.band_count,
-        nodata=bundle.nodata,
-        trained=bundle.scaling,
-        bands=bands,
-        warn=progress.warn,
-        say=progress.say,
-    )
+    chosen = fitted(bundle, scene, bands=bands, allow_missing=settings.allow_missing, progress=progress)
     wanted = layers(bundle.legend, settings)
     stamps = tuple(found for path in chosen.files if (found := stamp(path)))
     hashes = [content_hash(path) for path in chosen.files]

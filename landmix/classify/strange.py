@@ -27,7 +27,8 @@ _SHIFTED = 3.0
 def strangeness(scene: Scene, bundle: Bundle) -> str | None:
     """A warning where a few tiles, spread over the scene, hold values that training pixels never had; else None."""
     chosen = _spread(scene.grid.window)
-    scale, offset = scene.scaling.then(bundle.normalise).arrays
+    here = [i for i, name in enumerate(bundle.bands.names) if name in scene.bands.names]
+    scale, offset = scene.scaling.then(bundle.normalise.take(here)).arrays
     distances = []
     with scene.open() as reader:
         for window in chosen:

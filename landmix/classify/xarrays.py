@@ -12,10 +12,10 @@ from landmix.classify.array_blocks import Classifier, keep
 from landmix.classify.array_cut import at_once, lazily
 from landmix.classify.array_layers import as_layer
 from landmix.classify.array_scene import scene_of
+from landmix.classify.fitted import fitted
 from landmix.classify.plan import OUTPUTS, PredictSettings, layers
 from landmix.classify.prepare import reading
 from landmix.errors import LandmixError, UsageError
-from landmix.geo.fitting import fit_to
 from landmix.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def classify_array(
     axis = _band_axis(array, dim)
     array = array.transpose(axis, array.rio.y_dim, array.rio.x_dim)
     try:
-        scene = _fitted(model, array, axis, said, bands, progress)
+        scene = _fitted(model, array, axis, said, bands, settings.allow_missing, progress)
     except UsageError as error:
         raise UsageError(_in_arguments(error)) from error
     except LandmixError as error:
@@ -128,6 +128,7 @@ def _fitted(
     axis: str,
     said: Mapping[str, Any],
     bands: Sequence[str | int] | None,
+    allow_missing: Sequence[str],
     progress: Progress,
 ) -> Scene:
     """The array as a scene with the model's bands in the model's order."""
@@ -140,16 +141,7 @@ def _fitted(
     if bands is None and nameless and not in_file_order(array, axis):
         msg = f"{scene.where} has unnamed bands in another order than a file's: say which are the model's with bands="
         raise LandmixError(msg)
-    return fit_to(
-        scene,
-        bundle.bands,
-        trained_count=bundle.band_count,
-        nodata=bundle.nodata,
-        trained=bundle.scaling,
-        bands=bands,
-        warn=progress.warn,
-        say=progress.say,
-    )
+    return fitted(bundle, scene, bands=bands, allow_missing=allow_missing, progress=progress)
 
 
 def _in_arguments(error: LandmixError) -> str:

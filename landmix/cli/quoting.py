@@ -17,6 +17,7 @@ PATH_KEYS = frozenset(
         "data.validation.labels",
         "scenes",
         "model",
+        "net.plugin",
         "map",
         "reference",
         "legend",
@@ -53,7 +54,7 @@ def _quoted(argument: str) -> str:
         return _scene(value)
     if value[0] in "[{'\"":
         return argument
-    if value == "null" and key in NAME_KEYS | {"scene.product", "quicklook", "profile", "strata"}:
+    if value == "null" and key in NAME_KEYS | {"net.plugin", "scene.product", "quicklook", "profile", "strata"}:
         return argument  # no name after all
     return argument if _plain(argument, value) else f"{key}={_as_text(value)}"
 

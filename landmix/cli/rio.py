@@ -32,6 +32,8 @@ _FULL = "the memory is full: close other programs, or cut the scene"
 @click.option("--offset", type=float, help="What is added to stored * scale.")
 @click.option("--match", type=click.Choice(["auto", "name", "wavelength", "position"]), help="How bands are found.")
 @click.option("--allow-vrt", is_flag=True, help="SRC may be a VRT, which can name any other file.")
+@click.option("--allow-missing", help="Bands or roles that SRC may lack: B05,B06. They count as the training mean.")
+@click.option("--plugin", type=click.Path(), help="Your Python file with the model's network, if it is your own.")
 @click.option("--tta", type=click.Choice(["none", "flips"]), default="none", help="Average over turned surroundings.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--backend", type=click.Choice(["auto", "torch", "openvino"]), default="auto", help="With what.")
@@ -85,7 +87,9 @@ def _classify(given: dict[str, Any], *, quiet: bool) -> None:
     from landmix.cli.rio_progress import RioProgress  # noqa: PLC0415
     from landmix.model import load  # noqa: PLC0415 - torch
 
-    model = load(given["model"], **{key: given[key] for key in ("device", "backend", "precision")})
+    model = load(
+        given["model"], plugin=given["plugin"], **{key: given[key] for key in ("device", "backend", "precision")}
+    )
     with RioProgress(bar=given["progress"], quiet=quiet) as progress:
         model.classify_scene(
             source,
@@ -93,6 +97,7 @@ def _classify(given: dict[str, Any], *, quiet: bool) -> None:
             confidence=given["confidence"],
             bands=_bands(given["bands"]),
             tta=given["tta"],
+            allow_missing=[item.strip() for item in (given["allow_missing"] or "").split(",") if item.strip()],
             read=_reading(given),
             creation=given["creation_options"],
             overwrite=given["overwrite"],
@@ -160,6 +165,8 @@ def _in_options(error: LandmixError) -> str:
         (r"\bscene\.allow_vrt=true\b", "--allow-vrt"),
         (r"\bscene\.(scale|offset|match)=", r"--\1 "),
         (r"\bscene\.(scale|offset|match)(?=[ ,:;])", r"--\1"),
+        (r"\ballow_missing=\[([^\]]*)\]", r"--allow-missing \1"),
+        (r"\bnet\.plugin=", "--plugin "),
         (r"(?<!\S)(device|backend|precision)=(?=\w)", r"--\1 "),
     ):
         text = re.sub(setting, option, text)

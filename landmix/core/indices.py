@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import difflib
+import operator
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from landmix.core.bands import Band, BandSet, Formula
 from landmix.errors import LandmixError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,14 +152,28 @@ def common_band(wanted: Sequence[str], bands: BandSet, role: str = "") -> Band |
     return None
 
 
-def compute(expression: str, values: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The value of a formula, float32; NaN where it is not defined (0 / 0, or anything infinite).
+def compute(
+    expression: str, values: Mapping[str, NDArray[np.float32]], offsets: Mapping[str, float] | None = None
+) -> NDArray[np.float32]:
+    """The value of a formula, float32; NaN where it is not defined (divided by 0, or anything infinite).
 
-    `values` are physical values of one shape by letter. Raises `ValueError` for anything but arithmetic.
+    `values` are physical values of one shape by letter, `offsets` what was added to `stored * scale` to make them: 0,
+    made so, is only 0 but for rounding. Raises `ValueError` for anything but arithmetic.
     """
     with np.errstate(all="ignore"):
-        result = np.asarray(_value(_parsed(expression), values), np.float32)
+        result = np.asarray(arithmetic(expression, values, offsets or {}, np.float32), np.float32)
     return np.where(np.isfinite(result), result, np.float32(np.nan))
+
+
+def arithmetic(
+    expression: str, values: Mapping[str, Any], offsets: Mapping[str, float], number: Callable[[float], Any]
+) -> Any:
+    """The value of a formula over arrays or tensors of float32; NaN or infinite where it is not defined.
+
+    `number` makes one of a constant. A divisor that cannot be told from 0, because its terms were rounded, is 0: of
+    reflectances stored with an offset, N + R of black pixels is about 1e-8, and (N - R) / (N + R) anything.
+    """
+    return _Terms(values, offsets, number).of(_parsed(expression))[0]
 
 
 @cache
@@ -193,22 +209,56 @@ def check(formula: Formula) -> None:
         raise ValueError(msg)
 
 
+_ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""Of each term, relative to its size: it was scaled, shifted, added, and clients of exported graphs round too."""
+
 _OPERATORS = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.true_divide,
-    ast.Pow: np.power,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
 }
 
 
-def _value(node: ast.AST, values: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | np.float32:
-    if isinstance(node, ast.Constant):
-        return np.float32(node.value)  # type: ignore[arg-type]  # `_parsed` let only numbers through
-    if isinstance(node, ast.Name):
-        return values[node.id]
-    if isinstance(node, ast.UnaryOp):
-        return -_value(node.operand, values)
-    assert isinstance(node, ast.BinOp)  # noqa: S101 - `_parsed` let nothing else through
-    result: NDArray[np.float32] = _OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values))
-    return result
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the letters of a formula mean."""
+
+    values: Mapping[str, Any]
+    offsets: Mapping[str, float]
+    number: Callable[[float], Any]
+
+    def of(self, node: ast.AST, *, bounded: bool = False) -> tuple[Any, Any]:
+        """The value of a part of a formula and, if `bounded`, how far rounding may have taken it, in `_ROUNDING`."""
+        if isinstance(node, ast.Constant):
+            value = self.number(float(node.value))  # type: ignore[arg-type]  # `_parsed` let only numbers through
+            return value, abs(value)
+        if isinstance(node, ast.Name):
+            value = self.values[node.id]
+            return value, abs(value) + 2 * abs(self.offsets.get(node.id, 0.0)) if bounded else None
+        if isinstance(node, ast.UnaryOp):
+            value, off = self.of(node.operand, bounded=bounded)
+            return -value, off
+        assert isinstance(node, ast.BinOp)  # noqa: S101 - `_parsed` let nothing else through
+        divided = isinstance(node.op, ast.Div)
+        left, left_off = self.of(node.left, bounded=bounded)
+        right, right_off = self.of(node.right, bounded=bounded or divided)
+        if divided:
+            right = right * (abs(right) > _ROUNDING * right_off)
+        value = _OPERATORS[type(node.op)](left, right)
+        return value, _off(node.op, value, (left, left_off), (right, right_off)) if bounded else None
+
+
+def _off(sign: ast.operator, value: Any, left: tuple[Any, Any], right: tuple[Any, Any]) -> Any:
+    """How far a result may be off because its terms are, to first order, and because it is rounded itself."""
+    (a, a_off), (b, b_off) = left, right
+    if isinstance(sign, ast.Add | ast.Sub):
+        off = a_off + b_off
+    elif isinstance(sign, ast.Mult):
+        off = abs(a) * b_off + abs(b) * a_off
+    elif isinstance(sign, ast.Div):
+        off = (a_off + abs(value) * b_off) / abs(b)
+    else:
+        off = abs(b) * abs(a) ** (b - 1) * a_off
+    return off + abs(value)

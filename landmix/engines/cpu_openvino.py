@@ -13,6 +13,7 @@ import torch
 
 from landmix.engines.deployed import Deployed
 from landmix.engines.pieces import piecewise
+from landmix.errors import LandmixError
 
 # OpenVINO tells its makers of every import, and writes into the home folder for it, where it finds this package
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -39,7 +40,8 @@ class OpenVinoEngine:
         self, network: nn.Module, bands: int, margin: int, classes: int, spec: EngineSpec, wanted: Wanted, threads: int
     ) -> None:
         """Up to `threads` callers compute at once, each in one thread."""
-        self._model = _converted(Deployed(network, wanted), bands, margin)
+        self._plain = Deployed(network, wanted)
+        self._model = _converted(self._plain, bands, margin)
         self._bands, self._margin, self._classes, self._side, self._wanted = bands, margin, classes, spec.tile, wanted
         self._options = {
             "INFERENCE_PRECISION_HINT": "bf16" if spec.precision == "bf16" else "f32",
@@ -51,6 +53,30 @@ class OpenVinoEngine:
         self._compiled: OrderedDict[tuple[int, int], ov.CompiledModel] = OrderedDict()
         self._lock = threading.Lock()
         self._local = threading.local()
+
+    def check(self) -> None:
+        """Raise `LandmixError` where OpenVINO does not do what the network does: its code was followed on one tile.
+
+        For networks of somebody's own, in which a number of rows may have become a constant.
+        """
+        height, width = 24 + 2 * self._margin, 16 + 2 * self._margin
+        generator = torch.Generator().manual_seed(0)
+        given = (
+            torch.randn(1, self._bands, height, width, generator=generator),
+            torch.ones(1, height, width, dtype=torch.uint8),
+            torch.ones(1, self._bands, 1, 1),
+            torch.zeros(1, self._bands, 1, 1),
+        )
+        try:
+            compiled = self._core.compile_model(self._shaped((24, 16)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            found = compiled([part.numpy() for part in given])[0]
+            with torch.inference_mode():
+                expected = self._plain(*given)[0].numpy()
+            same = found.shape == expected.shape and float((found == expected).mean()) > _ALIKE
+        except RuntimeError as error:
+            raise LandmixError(_CANNOT) from error
+        if not same:
+            raise LandmixError(_CANNOT)
 
     def __call__(
         self,
@@ -100,6 +126,10 @@ class OpenVinoEngine:
         model.reshape({0: [1, self._bands, height, width], 1: [1, height, width]})
         return model
 
+
+_CANNOT = "OpenVINO cannot compute this network of your own: choose backend=torch"
+_ALIKE = 0.98
+"""Share of pixels of the same class; ties are rounded in either way."""
 
 _STEP = 8
 """Sizes of tiles are multiples of this, so that there are few of them."""
@@ -151,7 +181,10 @@ def _converted(graph: Deployed, bands: int, margin: int) -> ov.Model:
         warnings.simplefilter("ignore")  # tracing warns of itself
         # tracing would check itself by tracing again, and import half a second of libraries for it
         decoder = TorchScriptPythonDecoder(graph, example_input=example, trace_kwargs={"check_trace": False})
-        model: ov.Model = front_end.convert(front_end.load(decoder))
+        try:
+            model: ov.Model = front_end.convert(front_end.load(decoder))
+        except RuntimeError as error:
+            raise LandmixError(_CANNOT) from error
     types = ov.Type.f32, ov.Type.u8, ov.Type.f32, ov.Type.f32
     shapes = [1, bands, -1, -1], [1, -1, -1], [1, bands, 1, 1], [1, bands, 1, 1]
     for port, kind, shape in zip(model.inputs, types, shapes, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from landmix.engines.deployed import Deployed
 from landmix.engines.fused import fused
@@ -14,9 +14,24 @@ from landmix.engines.pieces import piecewise
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
 
     from landmix.engines.engine import Answer, EngineSpec, Wanted
+
+
+class _Gelu(nn.Module):
+    """GELU whose last bits do not depend on where in memory a pixel lies, as those of torch's own do in float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, the same shape."""
+        return 0.5 * x * (1 + torch.erf(x * 0.5**0.5))
+
+
+def _steady(network: nn.Module) -> None:
+    """Put it in the place of torch's, so that a tiled map is the untiled one to the last bit."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.GELU and child.approximate == "none":
+                setattr(module, name, _Gelu())
 
 
 class _Graph(Deployed):
@@ -36,6 +51,8 @@ class TorchEngine:
 
     def __init__(self, network: nn.Module, margin: int, classes: int, spec: EngineSpec, wanted: Wanted) -> None:
         inner = torch.bfloat16 if spec.precision == "bf16" else torch.float32
+        if spec.precision == "fp32":
+            _steady(network)
         network = network.to(inner, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._graph = _Graph(fused(network), wanted, precision=spec.precision)
         self._margin, self._classes, self._side, self._wanted = margin, classes, spec.tile, wanted

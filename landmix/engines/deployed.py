@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from landmix.engines.engine import FULL
+from landmix.nn.layers import BatchNorm
 
 if TYPE_CHECKING:
     from landmix.engines.engine import Wanted
     from landmix.nn.network import Network
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class Deployed(nn.Module):
@@ -70,15 +73,19 @@ class Deployed(nn.Module):
         return (share * FULL).round().to(torch.uint8) if self._wanted.coded else share
 
 
-def folded(network: Network) -> Network:
-    """A copy whose batch norms are part of the convolutions before them."""
+def folded(network: N) -> N:
+    """A copy whose batch norms are part of the convolutions before them, where it is plain that they follow them."""
     network = copy.deepcopy(network).eval()
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.Sequential) and len(child) == 2 and isinstance(child[1], nn.BatchNorm2d):  # noqa: PLR2004
-                fused = fuse_conv_bn_eval(child[0], child[1])  # type: ignore[type-var]
+            if type(child) is nn.Sequential and [type(part) for part in child] in _PAIRS:
+                fused = fuse_conv_bn_eval(child[0], child[1])  # type: ignore[type-var, arg-type]
                 setattr(module, name, fused)
     return network.requires_grad_(requires_grad=False)
+
+
+_PAIRS = [[nn.Conv2d, BatchNorm]]
+"""Exactly these: somebody's own kinds of them may do other things."""
 
 
 class Flips(nn.Module):
@@ -98,6 +105,25 @@ class Flips(nn.Module):
         """Normalised pixels (B, C, H, W) -> logits (B, K, H - 2 margin, W - 2 margin)."""
         features = self.encoder(pixels)
         return torch.stack([head(features) for head in self.heads]).mean(0)
+
+
+class TurnedPictures(nn.Module):
+    """The same for any network, by turning the picture there and the logits back."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, C, H, W) -> logits (B, K, H - 2 margin, W - 2 margin)."""
+        found = []
+        for turn in range(8):
+            axes = [axis for bit, axis in ((1, 2), (2, 3)) if turn & bit]
+            picture = pixels.transpose(2, 3) if turn & 4 else pixels
+            logits = self.network(picture.flip(axes) if axes else picture)
+            logits = logits.flip(axes) if axes else logits
+            found.append(logits.transpose(2, 3) if turn & 4 else logits)
+        return torch.stack(found).mean(0)
 
 
 def _turned(head: nn.Module, turn: int) -> nn.Module:

@@ -6,27 +6,31 @@ import threading
 from typing import TYPE_CHECKING
 
 from landmix.engines.choose import check
-from landmix.engines.deployed import Flips, folded
+from landmix.engines.deployed import Flips, TurnedPictures, folded
+from landmix.nn.network import Network
 
 if TYPE_CHECKING:
     from torch import nn
 
     from landmix.engines.engine import Engine, EngineSpec, Wanted
-    from landmix.nn.network import Network
+    from landmix.nn.build import AnyNetwork
 
 
 class Engines:
     """One network, ready to compute; a worker makes this once, whatever the number of scenes."""
 
-    def __init__(self, network: Network, spec: EngineSpec, *, flips: bool = False, threads: int = 1) -> None:
+    def __init__(self, network: AnyNetwork, spec: EngineSpec, *, flips: bool = False, threads: int = 1) -> None:
         """`flips`: average over turned surroundings; `threads`: callers that compute at once.
 
         Raises `LandmixError` where this machine cannot compute as `spec` says.
         """
         check(spec)
         plain = folded(network)
-        self._network: nn.Module = Flips(plain) if flips else plain
+        self._network: nn.Module = plain
+        if flips:
+            self._network = Flips(plain) if isinstance(plain, Network) else TurnedPictures(plain)
         self.spec, self.margin = spec, network.margin
+        self._foreign = not isinstance(network, Network)
         self._bands, self._classes, self._threads = network.spec.in_channels, network.spec.classes, threads
         self._built: dict[Wanted, Engine] = {}
         self._lock = threading.Lock()
@@ -47,9 +51,12 @@ class Engines:
         if self.spec.backend == "openvino":
             from landmix.engines.cpu_openvino import OpenVinoEngine  # noqa: PLC0415
 
-            return OpenVinoEngine(
+            engine = OpenVinoEngine(
                 self._network, self._bands, self.margin, self._classes, self.spec, wanted, self._threads
             )
+            if self._foreign:
+                engine.check()
+            return engine
         from landmix.engines.cpu_torch import TorchEngine  # noqa: PLC0415
 
         return TorchEngine(self._network, self.margin, self._classes, self.spec, wanted)

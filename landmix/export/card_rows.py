@@ -152,6 +152,10 @@ def settings(bundle: Bundle) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [
         ("encoder", f"1x1 convolutions of {widths} channels"),
         ("head", f"{net.head.blocks} bottlenecks, {net.head.reduced} channels inside, {net.head.width} between"),
+    ]
+    if net.own is not None:
+        facts = [("network", f"{net.own.name}, the author's own, in a file of sha256 {net.own.sha256}")]
+    facts += [
         *((key, training[key]) for key in ("epochs", "seed") if number(training.get(key)) is not None),
     ]
     for group in ("optim", "augment"):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import math
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landmix.core.indices import check
+from landmix.core.indices import arithmetic, check
 from landmix.engines.deployed import folded
 
 if TYPE_CHECKING:
@@ -127,6 +125,7 @@ class _Channels(nn.Module):
         self.scale, self.offset = nn.Buffer(_lines(scale)), nn.Buffer(_lines(offset))
         self._bands = bundle.bands
         self._place = {name: i for i, name in enumerate(inputs)}
+        self._shifts = bundle.scaling.offset
         self._same = bundle.bands.names == inputs
         self.formulas = not self._same and any(band.formula for band in bundle.bands)
 
@@ -140,7 +139,12 @@ class _Channels(nn.Module):
     def _one(self, pixels: Tensor, band: Band) -> Tensor:
         if band.formula is None:
             return self._read(pixels, band)
-        return computed(band.formula, {letter: self._read(pixels, own) for letter, own in band.formula.inputs})
+        letters = band.formula.inputs
+        return computed(
+            band.formula,
+            {letter: self._read(pixels, own) for letter, own in letters},
+            {letter: self._shifts[self._place[own.name]] for letter, own in letters},
+        )
 
     def _read(self, pixels: Tensor, band: Band) -> Tensor:
         place = self._place[band.name]
@@ -155,33 +159,12 @@ def _alphaearth(stored: Tensor) -> Tensor:
 DECODERS: dict[str, Callable[[Tensor], Tensor]] = {"alphaearth": _alphaearth}
 """`core.scaling.decode` in torch."""
 
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
 
-
-def computed(formula: Formula, values: Mapping[str, Tensor]) -> Tensor:
+def computed(formula: Formula, values: Mapping[str, Tensor], offsets: Mapping[str, float] | None = None) -> Tensor:
     """`core.indices.compute` in torch; what is not defined is infinite or NaN. `values` by letter, of one shape."""
     check(formula)
-    return _value(ast.parse(formula.expression, mode="eval").body, values)
-
-
-def _value(node: ast.AST, values: Mapping[str, Tensor]) -> Tensor:
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return torch.tensor(float(number))
-        case ast.Name(id=letter):
-            return values[letter]
-        case ast.UnaryOp(operand=operand):
-            return -_value(operand, values)
-        case ast.BinOp(left=left, op=sign, right=right):
-            result: Tensor = _OPERATORS[type(sign)](_value(left, values), _value(right, values))
-            return result
-    raise AssertionError(node)  # `check` lets nothing else through
+    result: Tensor = arithmetic(formula.expression, values, offsets or {}, torch.tensor)
+    return result
 
 
 def _finite(values: Tensor) -> Tensor:

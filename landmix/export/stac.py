@@ -82,7 +82,7 @@ def _network(bundle: Bundle) -> dict[str, Any]:
     learnt = [tensor for name, tensor in bundle.weights.items() if name.rpartition(".")[2] not in _BUFFERS]
     fields: dict[str, Any] = {
         "mlm:name": f"landmix-{len(bundle.bands)}-bands-{len(bundle.legend)}-classes-{bundle.digest[:8]}",
-        "mlm:architecture": "Spectral MLP with residual bottlenecks" if bundle.net.head.blocks else "Spectral MLP",
+        "mlm:architecture": _architecture(bundle),
         "mlm:tasks": _TASKS,
         "mlm:framework": "PyTorch",
         "mlm:total_parameters": sum(tensor.numel() for tensor in learnt),
@@ -97,6 +97,12 @@ def _network(bundle: Bundle) -> dict[str, Any]:
     versions = bundle.training.get("versions")
     version = str(versions.get("torch")) if isinstance(versions, dict) else ""
     return fields | ({"mlm:framework_version": version} if _RELEASE.fullmatch(version) else {})
+
+
+def _architecture(bundle: Bundle) -> str:
+    if bundle.net.own is not None:
+        return bundle.net.own.name
+    return "Spectral MLP with residual bottlenecks" if bundle.net.head.blocks else "Spectral MLP"
 
 
 _BUFFERS = {"running_mean", "running_var", "num_batches_tracked"}
@@ -162,7 +168,8 @@ def _output(bundle: Bundle) -> dict[str, Any]:
 def _hyperparameters(bundle: Bundle) -> dict[str, Any]:
     """The network's numbers and how it was trained."""
     net = bundle.net
-    found: dict[str, Any] = {
+    own = {"network": net.own.name, "network_sha256": net.own.sha256} if net.own else {}
+    found: dict[str, Any] = own or {
         "encoder_widths": list(net.encoder.widths),
         "bottlenecks": net.head.blocks,
         "bottleneck_reduced": net.head.reduced,

@@ -44,7 +44,8 @@ def compose(scene: Scene, stored: NDArray[np.generic], moved: Sequence[bool], ta
             letter: _physical(stored[n], scene.stored[n], moved=moved[scene.stored[n].file])
             for letter, n in zip(letters, origin, strict=True)
         }
-        target[i] = compute(band.formula.expression, inputs)
+        offsets = {letter: scene.stored[n].offset for letter, n in zip(letters, origin, strict=True)}
+        target[i] = compute(band.formula.expression, inputs, offsets)
 
 
 def _physical(values: NDArray[np.generic], stored: Stored, *, moved: bool) -> NDArray[np.float32]:

@@ -23,20 +23,24 @@ def fit_to(
     nodata: Sequence[float | None] | None = None,
     trained: Affine | None = None,
     bands: Sequence[str | int] | None = None,
+    allowed: frozenset[str] | None = None,
     warn: Callable[[str], None],
     say: Callable[[str], None],
 ) -> Scene:
-    """The scene with exactly the bands `wanted`, read or computed.
+    """The scene with exactly the bands `wanted`, read or computed, less those that it may lack.
 
     `nodata` (for each of `wanted.inputs`) counts where the scene has no value of its own. `trained`: the scaling of the
     training scene, a line for each of them; whole numbers that nobody explains are refused where it did something.
     `bands` are the scene's bands for `wanted.inputs`, one by one, by number from 1 or name, where the user knows better
-    than any matching. `say` hears what was matched to what where names differ. Raises `LandmixError` for a band that is
-    missing and for numbers of another unit or of none that is known.
+    than any matching. `allowed`: names of `wanted.inputs` that it may lack, and with them what is computed from them;
+    None where that cannot be allowed. `say` hears what was matched to what where names differ. Raises `LandmixError`
+    for a band that is missing and for numbers of another unit or of none that is known.
     """
     inputs = wanted.inputs
     if bands is None:
-        found = match(scene.bands, inputs, scene.where, trained_count=trained_count, how=scene.options.match)
+        found = match(
+            scene.bands, inputs, scene.where, trained_count=trained_count, how=scene.options.match, allowed=allowed
+        )
     else:
         found = _as_said(scene, inputs, bands)
     if found.by_position and len(inputs) > 1:
@@ -44,12 +48,26 @@ def fit_to(
         warn(f"{scene.where} {why}: its bands are taken by position, as in the training scene")
     elif table := found.table(scene.bands, inputs):
         say(f"bands of {scene.where} by what they are, not by name:\n{table}")
+    values = dict(zip(inputs.names, nodata or [None] * len(inputs), strict=True))
+    if found.missing:
+        wanted = _there(wanted, set(found.missing), scene.where)
+        here = [i for i, band in enumerate(inputs) if band.name not in found.missing]
+        inputs, trained = inputs.take(here), trained and trained.take(here)
     _check_units(scene, found, inputs, warn)
     if trained is not None:
         _check_scaling(scene, found, inputs, trained)
     chosen = scene.take(found.indices)
-    values = dict(zip(inputs.names, nodata or [None] * len(inputs), strict=True))
     return chosen.read_as(inputs).with_nodata(values).compose(wanted)
+
+
+def _there(wanted: BandSet, missing: set[str], where: str) -> BandSet:
+    """The bands that can be had without those that are `missing`."""
+    needs = [{band.name} if band.formula is None else {own.name for _, own in band.formula.inputs} for band in wanted]
+    there = wanted.take([i for i, names in enumerate(needs) if not names & missing])
+    if not len(there):
+        msg = f"{where} has none of the bands of the model ({wanted}): some must be there, whatever allow_missing says"
+        raise LandmixError(msg)
+    return there
 
 
 def _as_said(scene: Scene, inputs: BandSet, bands: Sequence[str | int]) -> Match:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from landmix.nn.sight import dilation, kernel, own_parameters, run
+from landmix.nn.sight import Product, dilation, kernel, own_parameters, run
 
 if TYPE_CHECKING:
     from landmix.nn.sight import Call, Field
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A part of a network that has parameters or looks at neighbours."""
+    """A part of a network that has parameters or looks at neighbours, or a matrix product inside one."""
 
     name: str
     """As in the model file, whose weights are `name.weight`, `name.bias` ..."""
     kind: str
-    """`conv`, `batch norm`, or the name of its class."""
+    """`conv`, `batch norm`, `product`, or the name of its class."""
     kernel: Field | None
     """None where it has none."""
     dilation: Field
@@ -68,29 +68,54 @@ def describe(network: nn.Module, *, channels: int, margin: int) -> Description:
 
 
 def _layer(small: Call, large: Call, tile: Field) -> Layer:
-    """What two runs say of a module, the first with `tile` rows and columns."""
+    """What two runs say of a module or a product, the first with `tile` rows and columns."""
     module = small.module
-    channels, *before = small.shape[1:]
-    after = large.shape[2:]
-    if len(after) != 2 or {b - a for a, b in zip(before, after, strict=True)} - {0, 2}:  # noqa: PLR2004 - rows, columns
-        msg = f"{small.name} gives {small.shape} of one tile and {large.shape} of another, not a row for each row"
-        raise ValueError(msg)
-    rows, cols = (_size(*sizes) for sizes in zip("HW", before, after, tile, strict=True))
+    channels, rows, cols = _output(small, large, tile)
     # what is one number for a whole tile costs nothing a pixel
     everywhere = rows.startswith("H") and cols.startswith("W")
-    each = module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
     return Layer(
         name=small.name,
-        kind=_kind(module),
+        kind="product" if isinstance(small, Product) else _kind(module),
         kernel=kernel(module),
         dilation=dilation(module),
         groups=int(getattr(module, "groups", 1)),
         output=f"{channels}, {rows}, {cols}",
         parameters=sum(p.numel() for p in own_parameters(module)),
         arithmetic=_arithmetic(module),
-        multiply_adds=channels * each if everywhere else 0,
+        multiply_adds=channels * _each(small, large) if everywhere else 0,
         sees=small.sees,
     )
+
+
+def _output(small: Call, large: Call, tile: Field) -> tuple[int, str, str]:
+    """Numbers a pixel, rows and columns of what comes out; pixels may lie on any axes, or on a common one."""
+    axes = list(enumerate(zip(small.shape, large.shape, strict=True)))
+    grown = [axis for axis, (before, after) in axes if before != after]
+    if len(small.shape) == 4 and set(grown) <= {2, 3}:  # noqa: PLR2004 - rows and columns
+        grown = [2, 3]
+    elif not grown:
+        msg = f"{small.name} gives {small.shape} of any tile, not a row for each row"
+        raise ValueError(msg)
+    channels = math.prod(before for axis, (before, _) in axes if axis not in grown)
+    if len(grown) == 1:
+        return channels, "H", "W"
+    before, after = [small.shape[axis] for axis in grown], [large.shape[axis] for axis in grown]
+    if len(grown) != 2 or {b - a for a, b in zip(before, after, strict=True)} - {0, 2}:  # noqa: PLR2004
+        msg = f"{small.name} gives {small.shape} of one tile and {large.shape} of another, not a row for each row"
+        raise ValueError(msg)
+    rows, cols = (_size(*sizes) for sizes in zip("HW", before, after, tile, strict=True))
+    return channels, rows, cols
+
+
+def _each(small: Call, large: Call) -> int:
+    """Multiply-adds for each number that comes out."""
+    if isinstance(small, Product) and isinstance(large, Product):
+        if small.inner != large.inner:
+            msg = f"{small.name} sums over {small.inner} numbers of one tile and {large.inner} of another"
+            raise ValueError(msg)
+        return small.inner
+    module = small.module
+    return module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
 
 
 def _size(letter: str, before: int, after: int, tile: int) -> str:

@@ -27,10 +27,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Product(Call):
+    """A matrix product that a module computes itself, as in attention."""
+
+    inner: int
+    """Multiply-adds for each number that comes out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What one run called, in order, and what came out of it."""
 
     calls: list[Call]
+    """Products among them."""
     sees: Field
 
 
@@ -40,6 +49,9 @@ class _Sight(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._known: dict[int, tuple[Tensor, Field]] = {}  # with the tensors, so that no id is used again
+        self._names = [""]
+        """Of the modules that are running, the innermost last."""
+        self.calls: list[Call] = []
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -48,7 +60,18 @@ class _Sight(TorchFunctionMode):
         del types
         out = func(*args, **(kwargs or {}))
         self.note(out, self.of((args, kwargs)))
+        if func in _PRODUCTS:
+            name = f"{self._names[-1]}.product".lstrip(".")
+            self.calls.append(Product(name, nn.Identity(), tuple(out.shape), self.of(out), args[0].shape[-1]))
         return out
+
+    def enter(self, name: str) -> Callable[..., None]:
+        """A hook for the beginning of a module."""
+        return lambda *_: self._names.append(name)
+
+    def leave(self, *_: Any) -> None:
+        """A hook for its end."""
+        self._names.pop()
 
     def of(self, values: Any) -> Field:
         """Receptive field of tensors, wherever they lie in `values`; 1 x 1 for a network's input and weights."""
@@ -58,6 +81,10 @@ class _Sight(TorchFunctionMode):
     def note(self, values: Any, field: Field) -> None:
         """Remember it."""
         self._known.update({id(tensor): (tensor, field) for tensor in _tensors(values)})
+
+
+_PRODUCTS = {torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__}
+"""`@` in all its forms."""
 
 
 def _tensors(values: Any) -> Iterable[Tensor]:
@@ -70,7 +97,7 @@ def _tensors(values: Any) -> Iterable[Tensor]:
 
 def run(network: nn.Module, shape: tuple[int, ...]) -> Record:
     """Run a network on zeros of `shape` (B, C, H, W) and note what its modules with weights or kernels do."""
-    sight, calls = _Sight(), []
+    sight = _Sight()
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -78,19 +105,21 @@ def run(network: nn.Module, shape: tuple[int, ...]) -> Record:
             (height, width), (down, right) = kernel(module) or (1, 1), dilation(module)
             field = rows + down * (height - 1), cols + right * (width - 1)
             sight.note(output, field)
-            calls.append(Call(name, module, tuple(output.shape), field))
+            sight.calls.append(Call(name, module, tuple(output.shape), field))
 
         return hook
 
     watched = [(name, m) for name, m in network.named_modules() if kernel(m) or any(True for _ in own_parameters(m))]
     hooks = [module.register_forward_hook(watch(name)) for name, module in watched]
+    for name, module in network.named_modules():
+        hooks += [module.register_forward_pre_hook(sight.enter(name)), module.register_forward_hook(sight.leave)]
     try:
         with torch.no_grad(), sight:
             output = network(next(network.parameters()).new_zeros(shape))
     finally:
         for handle in hooks:
             handle.remove()
-    return Record(calls, sight.of(output))
+    return Record(sight.calls, sight.of(output))
 
 
 def kernel(module: nn.Module) -> Field | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 Activation = Literal["relu", "gelu"]
 Block = Literal["pointwise", "bottleneck", "depthwise", "inception"]
@@ -83,6 +84,26 @@ class HeadSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSpec:
+    """A network that is somebody's own code, which no model file holds."""
+
+    name: str
+    """As the file registers it."""
+    sha256: str
+    """Of the file."""
+
+    def __post_init__(self) -> None:
+        named = isinstance(self.name, str) and 0 < len(self.name) <= _NAME and self.name.isprintable()
+        if not named or not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            msg = "a network of one's own has a name, and the sha256 of its file"
+            raise ValueError(msg)
+
+
+_NAME = 100
+"""Letters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetSpec:
     """Everything that is needed to build a network."""
 
@@ -98,6 +119,15 @@ class NetSpec:
     inputs: tuple[int, ...] = ()
     """How many of the bands, in their order, each sensor or date brings. Each gets an encoder of its own, a 1x1 mixes
     what they find; empty: one encoder for all bands."""
+    own: OwnSpec | None = None
+    """Somebody's own network instead: all but the numbers of bands and classes is then of no meaning."""
+
+    def as_data(self) -> dict[str, Any]:
+        """What has a meaning, as plain data."""
+        data = asdict(self)
+        if self.own is None:
+            return {key: value for key, value in data.items() if key != "own"}
+        return {key: data[key] for key in ("in_channels", "classes", "own")}
 
     def __post_init__(self) -> None:
         if self.inputs and (sum(self.inputs) != self.in_channels or min(self.inputs) < 1):
@@ -117,6 +147,19 @@ class NetShape:
     activation: Activation = "relu"
     fusion: bool = False
     """An encoder for each sensor or date, instead of one for all bands."""
+    plugin: str | None = None
+    """A Python file of the user's own with a network, instead of all of these."""
+    name: str | None = None
+    """Which of its networks, where it registers several."""
+
+    def __post_init__(self) -> None:
+        if self.name is not None and self.plugin is None:
+            msg = "net.name chooses a network of a file of your own: name the file with net.plugin"
+            raise ValueError(msg)
+        plain = NetShape if self.plugin is not None else None
+        if plain and any(getattr(self, key) != getattr(plain(), key) for key in _OURS):
+            msg = "net.plugin brings a whole network: other settings of net are those of landmix's own, leave them out"
+            raise ValueError(msg)
 
     def spec(self, in_channels: int, classes: int, inputs: tuple[int, ...] = ()) -> NetSpec:
         """The whole; `inputs`: how many of the bands each sensor or date brings."""
@@ -129,3 +172,6 @@ class NetShape:
             activation=self.activation,
             inputs=inputs if self.fusion else (),
         )
+
+
+_OURS = ("encoder", "head", "batch_norm", "activation", "fusion")

@@ -11,7 +11,7 @@ from landmix.errors import LandmixError
 from landmix.files import make_folder
 from landmix.tasks.evaluate import evaluate
 from landmix.tasks.predict import predict
-from landmix.tasks.settings import DataSettings, EvaluateSettings, PredictTask, TrainSettings
+from landmix.tasks.settings import DataSettings, EvaluateSettings, NetFile, PredictTask, TrainSettings
 from landmix.tasks.train import train
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _prediction(settings: DemoSettings, scene: str) -> PredictTask:
         scenes=scene,
         out_dir=str(Path(settings.out_dir) / "map"),
         outputs=["classes", "confidence"],
+        net=NetFile(plugin=settings.net.plugin),
         device=settings.device,
         overwrite=True,
     )

@@ -21,7 +21,7 @@ def export(settings: ExportSettings, progress: Progress) -> None:
     if target.is_dir():
         msg = f"out={target} must be a file, but is a folder"
         raise UsageError(msg)
-    bundle = bundles.load(settings.model)
+    bundle = bundles.load(settings.model, settings.net.plugin, warn=progress.warn)
     if target.exists():
         if target.samefile(settings.model):
             msg = f"out={target} would replace the model itself: choose another file"

@@ -41,7 +41,8 @@ def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
         if settings.quicklook is not None:
             msg = f"quicklook draws scenes, but {files[0]} is a model"
             raise UsageError(msg)
-        facts = model_facts(bundles.load(files[0]), Path(files[0]))
+        bundle = bundles.load(files[0], settings.net.plugin, warn=progress.warn, runs=False)
+        facts = model_facts(bundle, Path(files[0]))
         text = model_text(facts, _painter(settings))
     else:
         scene = open_entry(found[0], settings.scene)

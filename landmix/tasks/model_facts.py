@@ -27,7 +27,7 @@ def model_facts(bundle: Bundle, path: Path) -> dict[str, Any]:
         "band_count": bundle.band_count,
         "classes": [{"value": c.value, "name": c.name, "color": c.color} for c in bundle.legend],
         "map": {"nodata": bundle.legend.nodata, "dtype": bundle.legend.dtype.name},
-        "margin": bundle.margin,
+        "margin": None if network["sees"] is None else bundle.margin,
         "parameters": network["parameters"],
         "multiply_adds": network["multiply_adds"],
         "network": network,
@@ -41,8 +41,26 @@ def model_facts(bundle: Bundle, path: Path) -> dict[str, Any]:
 
 
 def _network(bundle: Bundle) -> dict[str, Any]:
-    described = describe(bundle.network(), channels=bundle.net.in_channels, margin=bundle.margin)
-    return {**asdict(described), "settings": asdict(bundle.net)}
+    settings = bundle.net.as_data()
+    if bundle.net.own is None:
+        return {**_described(bundle), "settings": settings}
+    counted = sum(tensor.numel() for name, tensor in bundle.weights.items() if not name.endswith(_BUFFERS))
+    known = {"layers": [], "parameters": counted, "multiply_adds": None, "sees": None, "settings": settings}
+    if bundle.plugin is None:
+        return known
+    side = 2 * bundle.margin + 1
+    try:
+        return {**known, **_described(bundle), "sees": [side, side]}
+    except ValueError:  # what is not a layer with rows and columns cannot be told layer by layer
+        return {**known, "sees": [side, side]}
+
+
+def _described(bundle: Bundle) -> dict[str, Any]:
+    return asdict(describe(bundle.network(), channels=bundle.net.in_channels, margin=bundle.margin))
+
+
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+"""Tensors of batch norms that are counted, not learnt."""
 
 
 def _band(bundle: Bundle, i: int) -> dict[str, Any]:

@@ -19,9 +19,9 @@ _STRANGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 def model_text(facts: dict[str, Any], paint: Callable[[str], str]) -> str:
     """What `model_facts` found, at most 80 columns; `paint` turns `#rrggbb` into a patch of that colour, or nothing."""
-    rows, cols = facts["network"]["sees"]
-    file = facts["file"]
-    head = f"landmix model {facts['sha256'][:16]}: {facts['parameters']:,} parameters, sees {rows} x {cols} pixels"
+    sees, file = facts["network"]["sees"], facts["file"]
+    reach = f"sees {sees[0]} x {sees[1]} pixels" if sees else "of a network that is not here"
+    head = f"landmix model {facts['sha256'][:16]}: {facts['parameters']:,} parameters, {reach}"
     sections: dict[str, Callable[[], list[str]]] = {
         "file": lambda: [f"{file['format']}, {file['bytes']:,} bytes"],
         "bands": lambda: _bands(facts),
@@ -74,6 +74,16 @@ def _count(number: int | None) -> str:
 
 def _network(network: dict[str, Any]) -> list[str]:
     """A line a layer under the name of the part it belongs to, and the totals."""
+    own = network["settings"].get("own")
+    head = (
+        said("network of your own", f"{harmless(own['name'])}, in a file of sha256 {own['sha256'][:16]}") if own else []
+    )
+    if own and network["sees"] is None:
+        head += wrapped("name its file with net.plugin=FILE to see its layers")
+    return head + (_layers(network) if network["layers"] else [])
+
+
+def _layers(network: dict[str, Any]) -> list[str]:
     names = [_name(layer["name"]) for layer in network["layers"]]
     rows: list[tuple[str, ...]] = [("layer", "kind", "output", "sees", "parameters", "mult-adds")]
     for layer, (_, name) in zip(network["layers"], names, strict=True):

@@ -17,6 +17,7 @@ from landmix.classify.prepare import reading
 from landmix.classify.settle import Wish
 from landmix.classify.share import Share
 from landmix.classify.stages import Stages
+from landmix.core.matching import may_miss
 from landmix.engines.choose import choose
 from landmix.errors import LandmixError, UsageError
 from landmix.export.stac_catalogue import Catalogue
@@ -40,7 +41,8 @@ def predict(task: PredictTask, progress: Progress) -> None:
 
     Raises `LandmixError` at the end if any scene failed, `UsageError` before any work where names collide.
     """
-    bundle = bundles.load(task.model)
+    bundle = bundles.load(task.model, task.net.plugin, warn=progress.warn)
+    may_miss(bundle.bands.inputs, task.allow_missing)  # what means no band is said before any work
     found = scene_entries(task.scenes, "scenes")
     folder = Path(task.out_dir)
     if task.executor.address is not None:  # other machines stand elsewhere
@@ -103,6 +105,7 @@ def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) 
             dtype=task.dtype,
             tile=task.tiling.core,
             tta=task.tta,
+            allow_missing=tuple(task.allow_missing),
             sieve=task.predict.sieve,
         ),
         wish=Wish(device=task.device, backend=task.backend, precision=task.precision),

@@ -27,6 +27,7 @@ from landmix.version import __version__
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from landmix.accuracy.groups import Interval
     from landmix.accuracy.variogram import Variogram
@@ -143,6 +144,7 @@ class Results:
             options["scale"] = "auto"
         return Bundle(
             net=fitted.network.spec,
+            plugin=getattr(fitted.network, "plugin", None),
             bands=bands,
             band_count=self.data.training.band_count,
             nodata=tuple(_first([read[band.name].nodata for read in readings]) for band in bands.inputs),
@@ -150,7 +152,7 @@ class Results:
             scaling=Affine(scale=tuple(s.scale for s in inputs), offset=tuple(s.offset for s in inputs)),
             decode=tuple(s.decode for s in inputs),
             legend=self.data.learnt,
-            weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
+            weights=_own(fitted.network.state_dict()),
             scene=options,
             training=self._training(),
             accuracy=self.metrics,
@@ -203,6 +205,11 @@ def versions() -> dict[str, str]:
         "torch": str(torch.__version__),
         "rasterio": rasterio.__version__,
     }
+
+
+def _own(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each with its own memory: somebody's network may use one tensor twice."""
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
 
 
 def _first(values: list[float | None]) -> float | None:

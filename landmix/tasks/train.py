@@ -19,7 +19,7 @@ from landmix.files import replacing, write_json, write_text
 from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash
 from landmix.labelling import LabelSettings
-from landmix.nn.network import Network
+from landmix.nn.build import build
 from landmix.progress import Silent
 from landmix.tasks.apart import likeness, never_validated, too_near
 from landmix.tasks.flattery import random_facts, random_parts, random_words
@@ -61,10 +61,11 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
         progress.say(f"{folder.model} is finished already")
         return _known_figure(folder)
     training, validation = open_parts(settings, progress)
+    hashes = [*_hashes(training, validation), *([content_hash(settings.net.plugin)] if settings.net.plugin else [])]
     with folder.claimed() if processes.first else contextlib.nullcontext():
         run = Run(settings, folder, device, processes, progress)
         run.prepare(training, validation)
-        processes.from_first(lambda: folder.begin(config, _hashes(training, validation), resume=resume))
+        processes.from_first(lambda: folder.begin(config, hashes, resume=resume))
         results = run.fit_all()
         if not processes.first:
             return None
@@ -115,14 +116,14 @@ class Run:
     def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
         settings = self.settings
-        net = settings.net.spec(1, 1, (1,))
+        bands = training.scenes[0].bands
         self.folder.work.mkdir(parents=True, exist_ok=True)
         self.data = prepare(
             training,
             validation,
             legend_file=settings.data.legend,
             split=settings.split,
-            margin=Network(net).margin,
+            margin=build(settings.net, len(bands), 2, bands.runs).margin,
             side=settings.data.cell,
             memory=int(settings.data.memory_gb * 2**30),
             cache=self.folder.work / f"samples-{self.processes.rank}",

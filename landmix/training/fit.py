@@ -13,7 +13,7 @@ import torch
 from landmix.accuracy.confusion import Confusion
 from landmix.core.scaling import Affine, standardise
 from landmix.errors import LandmixError
-from landmix.nn.network import Network
+from landmix.nn.build import AnyNetwork, build
 from landmix.training.batches import TrainingCrops
 from landmix.training.callbacks import Figures, History, StopEarly, often
 from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from
@@ -55,7 +55,7 @@ class FitSettings:
 class Fitted:
     """A network and what it takes to feed it."""
 
-    network: Network
+    network: AnyNetwork
     """On the CPU, ready to predict."""
     channels: NDArray[np.intp]
     """The bands of the samples that it sees: those that vary in its training pixels."""
@@ -133,7 +133,11 @@ def fit(
     if settings.net.fusion and len(bands.runs) < 2:  # noqa: PLR2004
         msg = "net.fusion=true needs bands of several sensors or dates, with roles: data.scenes=[{jan: A, jul: B}]"
         raise LandmixError(msg)
-    network = Network(settings.net.spec(len(bands), classes, bands.runs)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build(settings.net, len(bands), classes, bands.runs)
+    if network.margin != samples.margin:
+        msg = f"the margin of net.plugin={settings.net.plugin} must not depend on the number of bands"
+        raise LandmixError(msg)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = PixelTask(network, weights, settings.optim, seed=settings.seed, total=steps * epochs)
 
     def counted(chosen: NDArray[np.bool_]) -> Confusion:

@@ -98,7 +98,9 @@ class RunFolder:
         marker, data = self.work / "unfinished", "\n".join(hashes)
         if resume and self.unfinished:
             if marker.read_text(encoding="utf-8") != data:
-                msg = f"the scenes or labels of the unfinished run in {self.root} have changed: begin anew with"
+                msg = (
+                    f"the scenes, labels or network of the unfinished run in {self.root} have changed: begin anew with"
+                )
                 msg += " overwrite=true"
                 raise LandmixError(msg)
         else:

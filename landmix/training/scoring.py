@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.core.scaling import Affine
-    from landmix.nn.network import Network
+    from landmix.nn.build import AnyNetwork
     from landmix.samples import Samples
 
 _PIXELS = 65536
@@ -23,7 +23,7 @@ _PIXELS = 65536
 
 
 def judged(
-    network: Network, samples: Samples, chosen: NDArray[np.bool_], *, channels: NDArray[np.intp], normalise: Affine
+    network: AnyNetwork, samples: Samples, chosen: NDArray[np.bool_], *, channels: NDArray[np.intp], normalise: Affine
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Logits of the labelled pixels `chosen` (N,), in pieces: their numbers (n,), logits (n, K)."""
     numbers = np.flatnonzero(chosen)
@@ -45,7 +45,7 @@ def judged(
 
 
 def score(
-    network: Network,
+    network: AnyNetwork,
     samples: Samples,
     chosen: NDArray[np.bool_],
     *,

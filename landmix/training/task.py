@@ -11,7 +11,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from landmix.nn.network import Network
+    from landmix.nn.build import AnyNetwork
     from landmix.training.batches import Batch
     from landmix.training.settings import OptimSettings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PixelTask(lightning.LightningModule):
     """Fits a network to labelled pixels."""
 
-    def __init__(self, network: Network, weights: Tensor, settings: OptimSettings, *, seed: int, total: int) -> None:
+    def __init__(self, network: AnyNetwork, weights: Tensor, settings: OptimSettings, *, seed: int, total: int) -> None:
         """`weights` (K,) a class; `total` optimiser steps in all."""
         super().__init__()
         self.network = network

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +42,7 @@ from commands import (
 from rasterio.transform import Affine
 
 import landmix
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from landmix.cli.config import config_folder
 
 FILES = {"model.ckpt", "last.ckpt", "metrics.json", "report.html", "config.yaml", "train.csv"}
 OVERALL = {"overall_accuracy", "balanced_accuracy", "kappa", "macro_f1", "mean_iou", "n", "unmapped"}
@@ -223,12 +222,15 @@ def test_cache_on_disk_gives_the_same_weights(tmp_path: Path) -> None:
     assert tree(out) == FILES
 
 
-@pytest.mark.parametrize(
-    "net", ["small", "large", "bottleneck", "spectral", "depthwise", "inception", "attention", "residual"]
-)
-def test_each_network_trains(tmp_path: Path, net: str) -> None:
-    out = train(tmp_path / "out", f"net={net}", "optim.steps=3", "split.kind=none")
-    assert (out / "model.ckpt").is_file()
+@pytest.mark.parametrize("net", sorted(path.stem for path in Path(config_folder()).glob("net/*.yaml")))
+def test_each_network_trains_and_predicts(tmp_path: Path, net: str) -> None:
+    two = f"[{{name: two, path: {{jan: {world().scene}, jul: {world().scene}}}}}]"
+    scene = two if net == "fusion" else str(world().scene)
+    out = train(tmp_path / "out", f"net={net}", "optim.steps=25", "split.kind=none", f"data.scenes={scene}")
+    model = (f"model={out / 'model.ckpt'}", f"scenes={scene}", "device=cpu", "progress=off")
+    done_inside("predict", *model, f"out_dir={tmp_path / 'maps'}", "backend=torch", "precision=fp32")
+    (found,) = (tmp_path / "maps").glob("*.tif")
+    assert (read(found)[0] == truth()).mean() > 0.8
 
 
 # splits

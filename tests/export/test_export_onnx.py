@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from onnx_models import CLIENTS, as_generic, differing, exported, landmix_map, model, probabilities, stored_pixels
+from test_nn_family import FAMILY
 
 from landmix.core.bands import Band, Formula
 from landmix.core.indices import INDICES, LETTERS, check, compute
 from landmix.core.scaling import DECODINGS, Affine, decode
 from landmix.export.onnx_graph import DECODERS, computed
+from landmix.nn.network import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,6 +162,26 @@ def test_embeddings_are_decoded(tmp_path: Path, client: str) -> None:
     assert differing(bundle, exported(bundle, tmp_path, client), client, stored) == 0
 
 
+@pytest.mark.parametrize("offset", [-0.1, -0.2])
+def test_a_divisor_of_0_is_found_though_a_client_rounds(tmp_path: Path, offset: float) -> None:
+    """Black pixels of a scene with an offset: N + R is about 1e-8 in float32, and the index would be anything."""
+    bundle = model((NDVI, RED), scaling=Affine(scale=(1e-4, 1e-4), offset=(offset, offset)), blocks=1)
+    zero = round(-offset / 1e-4)
+    stored = np.random.default_rng(0).integers(zero + 300, zero + 9000, (2, 61, 53)).astype(np.int16)
+    stored[:, 5:9, 20:33] = zero  # 0 / 0
+    stored[0, 15:19, 40], stored[1, 15:19, 40] = zero + 500, zero - 500  # x / 0
+    assert (landmix_map(bundle, stored) == 0).sum() == 4 * 13 + 4
+    assert differing(bundle, exported(bundle, tmp_path), "generic", stored) == 0
+    double = (stored * 1e-4 + offset).astype(np.float32)
+    single = stored.astype(np.float32) * np.float32(1e-4) + np.float32(offset)
+    valid = landmix_map(bundle, stored) != 0
+    for pixels in (double, single):
+        shares = probabilities(exported(bundle, tmp_path), pixels, np.full(2, np.nan, np.float32))
+        mean = bundle.network()(torch.zeros(1, 2, 3, 3)).softmax(1)[0, :, 0, 0].numpy()
+        np.testing.assert_allclose(shares[:, 6, 25], mean, atol=1e-6)
+        assert np.isfinite(shares[:, valid]).all()
+
+
 def test_every_code_is_known() -> None:
     assert set(DECODERS) == set(DECODINGS)
     stored = np.arange(-128, 128, dtype=np.int8)
@@ -196,3 +218,25 @@ def test_a_batch_is_its_tiles(tmp_path: Path) -> None:
     alone = [session.run(None, {"pixels": tile[None]})[0][0] for tile in tiles]
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert (together.argmax(1)[1:] != together.argmax(1)[0]).any()
+
+
+QUICK = {"attention", "dilated inception"}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in sorted(FAMILY)]
+)
+def test_every_kind_of_network(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(3)
+    network = Network(FAMILY[kind])
+    with torch.no_grad():
+        for name, values in network.state_dict().items():
+            if name.endswith("running_var"):
+                values.uniform_(0.5, 2)
+            elif values.ndim > 1:
+                values.normal_(0, 1.5 * values[0].numel() ** -0.5)
+            elif values.is_floating_point():
+                values.normal_(1 if name.endswith("1.weight") else 0, 0.3)
+    bundle = model(5, classes=3, net=network.spec, weights=network.state_dict())
+    stored = stored_pixels(5)
+    assert differing(bundle, exported(bundle, tmp_path), "generic", stored) == 0

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landmix.nn.blocks import Bottleneck
 from landmix.nn.describe import Description, describe
-from landmix.nn.layers import convolution
+from landmix.nn.layers import ChannelAttention, convolution
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
 
@@ -210,6 +210,63 @@ def test_what_is_one_number_for_a_tile_costs_nothing_a_pixel() -> None:
     found = describe(Excite(64, 4).eval(), channels=64, margin=0)
     assert [layer.output for layer in found.layers] == ["4, 1, 1", "64, 1, 1"]
     assert found.multiply_adds == 0
+
+
+def test_the_products_of_attention_are_counted() -> None:
+    """By hand: 8 tokens of 8 numbers; each token against each, 8 * 8 * 8, and the weighted sums, as many again."""
+    block = ChannelAttention(64, 8).eval()
+    found = describe(block, channels=64, margin=0)
+    assert [(layer.name, layer.kind, layer.multiply_adds) for layer in found.layers] == [
+        ("qkv", "conv", 64 * 192),
+        ("product", "product", 512),
+        ("product", "product", 512),
+        ("out", "conv", 64 * 64),
+    ]
+    assert found.multiply_adds == 64 * 192 + 2 * 512 + 64 * 64
+    assert found.multiply_adds == pytest.approx(counted(ChannelAttention(64, 8), 64, 2**10))
+    assert [layer.output for layer in found.layers] == ["192, H, W", "64, H, W", "64, H, W", "64, H, W"]
+    assert sum(layer.parameters for layer in found.layers) == found.parameters
+
+
+class LastAxis(nn.Module):
+    """Channels on the last axis, once with pixels on one axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mix, self.out = nn.LayerNorm(4), nn.Linear(4, 6), nn.Linear(5, 3)
+        self.table = nn.Parameter(torch.ones(6, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 4, H, W) -> (B, 3, H, W)."""
+        batch, _, height, width = x.shape
+        y = self.mix(self.norm(x.permute(0, 2, 3, 1))) @ self.table
+        flat: Tensor = self.out(y.flatten(1, 2))
+        return flat.reshape(batch, height, width, 3).permute(0, 3, 1, 2)
+
+
+def test_channels_may_lie_on_the_last_axis() -> None:
+    found = describe(LastAxis().eval(), channels=4, margin=0)
+    assert [(layer.name, layer.output, layer.multiply_adds) for layer in found.layers[:-1]] == [
+        ("norm", "4, H, W", 0),
+        ("mix", "6, H, W", 24),
+        ("product", "5, H, W", 30),
+        ("out", "3, H, W", 15),
+    ]
+
+
+def test_attention_over_pixels_has_no_cost_a_pixel() -> None:
+    class Everywhere(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = nn.Conv2d(4, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            p = x.flatten(2)
+            y = (p @ (p.transpose(1, 2) @ p).softmax(1)).reshape(x.shape)
+            return self.out(y)  # type: ignore[no-any-return]
+
+    with pytest.raises(ValueError, match="product"):
+        describe(Everywhere().eval(), channels=4, margin=0)
 
 
 def test_layers_come_in_the_order_in_which_they_run() -> None:

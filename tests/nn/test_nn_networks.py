@@ -239,3 +239,14 @@ def test_parameters_of_the_whole_network() -> None:
 def test_impossible_networks_are_refused(make: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         make()
+
+
+def test_normalisation_folds_into_the_convolution() -> None:
+    layer = convolution(7, 5, batch_norm=False).double()
+    conv = only_convolution(layer)
+    assert conv.bias is not None
+    mean, std, x = tensor(7, seed=2), tensor(7, seed=3).abs() + 0.1, tensor(1, 7, 4, 6)
+    normalised = (x - mean[:, None, None]) / std[:, None, None]
+    weight = conv.weight / std[:, None, None]
+    bias = conv.bias - weight[:, :, 0, 0] @ mean
+    assert (layer(normalised) - nn.functional.conv2d(x, weight, bias)).abs().max() < 1e-12

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ast
 import math
+import operator
 import time
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landmix.core.bands import Band, BandSet, Formula
-from landmix.core.indices import INDICES, check, compute, features
+from landmix.core.indices import INDICES, LETTERS, check, compute, features
 from landmix.errors import LandmixError
 
 if TYPE_CHECKING:
@@ -165,6 +168,38 @@ def test_what_is_not_defined_is_nan() -> None:
     np.testing.assert_array_equal(np.isnan(found), [True] * 5 + [False])
     np.testing.assert_allclose(found[-1], 0.5, rtol=1e-6)
     assert np.isnan(compute("N ** 0.5", {"N": np.array([-1], np.float32)})).all()
+
+
+def exactly(node: ast.AST, values: dict[str, Fraction]) -> Fraction:
+    """A formula in rational numbers."""
+    if isinstance(node, ast.Constant):
+        return Fraction(str(node.value))
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    assert isinstance(node, ast.BinOp)
+    left, right = exactly(node.left, values), exactly(node.right, values)
+    signs: dict[type, Any] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow"}
+    return Fraction(getattr(operator, signs[type(node.op)])(left, right))
+
+
+@pytest.mark.parametrize("offset", ["0", "-0.1", "-0.2", "0.003"])
+@pytest.mark.parametrize("name", [name for name, formula in INDICES.items() if "/" in formula])
+def test_a_divisor_of_0_is_found_though_numbers_were_rounded(name: str, offset: str) -> None:
+    """Stored whole numbers near physical 0: exact arithmetic says where a divisor is 0, and what else comes out."""
+    zero = round(-Fraction(offset) * 10_000)
+    rng = np.random.default_rng(0)
+    stored = {letter: rng.integers(zero - 3, zero + 4, 300) for letter in LETTERS}
+    scale, shift = np.float32(1e-4), np.float32(offset)
+    physical = {letter: values.astype(np.float32) * scale + shift for letter, values in stored.items()}
+    found = compute(INDICES[name], physical, dict.fromkeys(LETTERS, float(offset)))
+    tree = ast.parse(INDICES[name], mode="eval").body
+    for i, value in enumerate(found):
+        exact = {letter: Fraction(int(values[i]), 10_000) + Fraction(offset) for letter, values in stored.items()}
+        try:
+            expected = float(exactly(tree, exact))
+        except ZeroDivisionError:
+            expected = math.nan
+        np.testing.assert_allclose(value, expected, rtol=0.01, atol=0.01, err_msg=str(exact))
 
 
 FOREIGN = [

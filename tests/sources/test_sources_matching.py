@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from landmix.core.bands import Band, BandSet
-from landmix.core.matching import How, match
+from landmix.core.matching import How, match, may_miss
 from landmix.errors import LandmixError
 from landmix.geo.products.definition import built_in
 
@@ -160,3 +160,33 @@ def test_a_role_that_is_missing_is_not_replaced_by_another(how: How) -> None:
     wanted = BandSet((in_role(Band(name="B04", wavelength=664.6, common="red"), "jan"),))
     with pytest.raises(LandmixError, match=r"needs band jan\.B04"):
         taken(sentinel(common=True), wanted, how)
+
+
+def test_a_missing_band_does_not_take_the_place_of_its_neighbour() -> None:
+    """The broad near infrared of Sentinel-2 holds the narrow one."""
+    broad = Band(name="B08", wavelength=833.0, width=106.0)
+    narrow = Band(name="B8A", wavelength=865.0, width=21.0)
+    red = Band(name="B04", wavelength=665.0)
+    wanted, scene = BandSet((red, broad, narrow)), BandSet((narrow, red))
+    with pytest.raises(LandmixError, match="both fit"):
+        match(scene, wanted, "a.tif", trained_count=3)
+    found = match(scene, wanted, "a.tif", trained_count=3, allowed=frozenset({"B08"}))
+    assert (found.indices, found.missing) == ((1, 0), ("B08",))
+    found = match(BandSet((broad, red)), wanted, "a.tif", trained_count=3, allowed=frozenset({"B8A"}))
+    assert (found.indices, found.missing) == ((1, 0), ("B8A",))
+    with pytest.raises(LandmixError, match="both fit"):
+        match(scene, wanted, "a.tif", trained_count=3, allowed=frozenset({"B8A"}))
+    nameless = BandSet((Band(name="B1", named=False, wavelength=860.0), Band(name="B2", named=False, wavelength=665.0)))
+    with pytest.raises(LandmixError, match="both fit"):
+        match(nameless, wanted, "a.tif", trained_count=3, allowed=frozenset({"B08", "B8A"}))
+    found = match(scene, BandSet((red, narrow)), "a.tif", trained_count=2, allowed=frozenset({"B8A"}))
+    assert (found.indices, found.missing) == ((1, 0), ())
+
+
+def test_allowed_names_are_bands_or_roles_of_the_model() -> None:
+    bands = BandSet(tuple(Band(name=f"{role}.{name}", role=role) for role in ("jan", "jul") for name in ("red", "nir")))
+    assert may_miss(bands, ["jul"]) == {"jul.red", "jul.nir"}
+    assert may_miss(bands, ["jan.red", "JUL.NIR"]) == {"jan.red", "jul.nir"}
+    assert may_miss(bands, []) == frozenset()
+    with pytest.raises(LandmixError, match="no band 'mar' in the model"):
+        may_miss(bands, ["mar"])

@@ -14,6 +14,7 @@ from landmix.tasks.settings.train import (
     TrainSettings,
     ValidationSettings,
 )
+from landmix.tasks.settings.words import NetFile
 
 __all__ = [
     "DataSettings",
@@ -24,6 +25,7 @@ __all__ = [
     "FinishSettings",
     "InspectSettings",
     "LoggerSettings",
+    "NetFile",
     "PredictTask",
     "QgisSettings",
     "ReadOverrides",

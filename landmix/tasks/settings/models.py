@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from landmix.geo.options import ReadOptions
-from landmix.tasks.settings.words import Show  # noqa: TC001 - the settings are checked by their hints
+from landmix.tasks.settings.words import NetFile, Show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,7 @@ class InspectSettings:
     """`landmix inspect`."""
 
     path: Any
+    net: NetFile = dataclasses.field(default_factory=NetFile)
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     format: Literal["table", "json"] = "table"
     quicklook: str | None = None
@@ -28,6 +29,7 @@ class ExportSettings:
     model: str
     format: Literal["onnx", "safetensors", "stac", "card"]
     out: str
+    net: NetFile = dataclasses.field(default_factory=NetFile)
     client: Literal["generic", "deepness"] = "generic"
     """Who feeds an ONNX graph: physical values, or pixels divided by 255 as the QGIS plugin Deepness does."""
     tile: int = 256

@@ -11,7 +11,7 @@ from landmix.classify.share import Share
 from landmix.core.matching import How  # noqa: TC001 - the settings are checked by their hints
 from landmix.geo.options import ReadOptions
 from landmix.geo.resample import Kernel  # noqa: TC001
-from landmix.tasks.settings.words import Backend, Device, Precision, Show  # noqa: TC001
+from landmix.tasks.settings.words import Backend, Device, NetFile, Precision, Show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,7 @@ class PredictTask:
     model: str
     scenes: Any
     out_dir: str
+    net: NetFile = dataclasses.field(default_factory=NetFile)
     scene: ReadOverrides = dataclasses.field(default_factory=ReadOverrides)
     tiling: TilingSettings = dataclasses.field(default_factory=TilingSettings)
     executor: ExecutorSettings = dataclasses.field(default_factory=ExecutorSettings)
@@ -95,6 +96,7 @@ class PredictTask:
     dtype: Literal["uint8", "float32"] = "uint8"
     predict: FinishSettings = dataclasses.field(default_factory=FinishSettings)
     tta: Literal["none", "flips"] = "none"
+    allow_missing: list[str] = dataclasses.field(default_factory=list)
     device: Device = "auto"
     backend: Backend = "auto"
     precision: Precision = "auto"
