@@ -120,6 +120,7 @@ class Run:
             split=settings.split,
             margin=Network(net).margin,
             side=settings.data.cell,
+            erode=settings.data.erode,
             memory=int(settings.data.memory_gb * 2**30),
             cache=self.folder.work / f"samples-{self.processes.rank}",
             seed=settings.seed,
@@ -159,7 +160,7 @@ class Run:
         single split it is the one that was validated.
         """
         split, folds = self.data.split, range(self.data.split.folds)
-        every = np.ones(len(self.data.samples.labelled), np.bool_)
+        every = split.trainable
         if self.data.own_validation is not None:
             every = split.training(0)
         again = len(folds) != 1 or self.settings.refit

@@ -35,6 +35,8 @@ class DataSettings:
     features: list[str] | None = None
     balance: Literal["none", "quarter", "sqrt", "full"] = "quarter"
     cell: int = 1
+    erode: int = 0
+    """Pixels from the border of a labelled area inwards that do not train."""
     memory_gb: float = 4.0
     validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -45,6 +47,9 @@ class DataSettings:
             raise ValueError(msg)
         if not 1 <= self.cell <= 64:  # noqa: PLR2004
             msg = f"data.cell must lie between 1 and 64 pixels, not {self.cell}"
+            raise ValueError(msg)
+        if not 0 <= self.erode <= 64:  # noqa: PLR2004
+            msg = f"data.erode must lie between 0 and 64 pixels, not {self.erode}"
             raise ValueError(msg)
         if self.bands is not None and not self.bands:
             msg = "data.bands must name at least one band"
