@@ -21,7 +21,10 @@ def model_text(facts: dict[str, Any], paint: Callable[[str], str]) -> str:
     """What `model_facts` found, at most 80 columns; `paint` turns `#rrggbb` into a patch of that colour, or nothing."""
     rows, cols = facts["network"]["sees"]
     file = facts["file"]
-    head = f"landmix model {facts['sha256'][:16]}: {facts['parameters']:,} parameters, sees {rows} x {cols} pixels"
+    told = " of fractions" if facts["task"] == "fractions" else ""
+    head = (
+        f"landmix model{told} {facts['sha256'][:16]}: {facts['parameters']:,} parameters, sees {rows} x {cols} pixels"
+    )
     sections: dict[str, Callable[[], list[str]]] = {
         "file": lambda: [f"{file['format']}, {file['bytes']:,} bytes"],
         "bands": lambda: _bands(facts),

@@ -12,12 +12,13 @@ import rasterio
 import torch
 
 from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.accuracy.fractions import FractionErrors
 from landmix.accuracy.groups import class_intervals
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
 from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
-from landmix.tasks.tables import accuracy_table, baseline_table, share
+from landmix.tasks.tables import accuracy_table, baseline_table, fractions_table, share
 from landmix.tasks.worth import baseline_row, interval
 from landmix.version import __version__
 
@@ -43,6 +44,8 @@ class Results:
     """(N,) the labelled pixels that the model was trained on."""
     predicted: NDArray[np.int16]
     """(N,) what the validated pixels were said to be; -1 for the others."""
+    mixtures: NDArray[np.float64] | None
+    """(n, K) errors of the fractions in mixtures of validated pixels; no rows but with task=fractions."""
     baselines: list[Judged]
     """What plain classifiers say of them, (N,) too."""
     notes: list[str]
@@ -75,9 +78,11 @@ class Results:
     def metrics(self) -> dict[str, Any]:
         """`metrics.json`: figures of the validation part, and how it was chosen."""
         counts = np.bincount(self.data.samples.labelled.index[self.trained], minlength=len(self.data.legend))
+        mixtures = {"fractions": self._fractions()} if self.settings.task == "fractions" else {}
         return {
             **self.confusion.to_json(),
             "classes": self._classes(),
+            **mixtures,
             "split": self._split(),
             "distance_m": self._distance(),
             "overall_accuracy_interval": asdict(self._interval) if self._interval else None,
@@ -99,6 +104,11 @@ class Results:
     def _interval(self) -> Interval | None:
         """Of the overall accuracy, over polygons or blocks."""
         return interval(self.data, self.predicted, self.settings.seed)
+
+    def _fractions(self) -> dict[str, Any]:
+        """How far the fractions of mixtures of validation pixels are off, null without any."""
+        errors = np.empty((0, self.data.classes)) if self.mixtures is None else self.mixtures
+        return FractionErrors.of(errors).to_json(self.data.learnt.names)
 
     def _split(self) -> dict[str, Any]:
         split, wanted = self.data.split, self.settings.split
@@ -140,6 +150,7 @@ class Results:
             normalise=fitted.normalise,
             scaling=Affine(scale=tuple(s.scale for s in inputs), offset=tuple(s.offset for s in inputs)),
             decode=tuple(s.decode for s in inputs),
+            task=self.settings.task,
             legend=self.data.learnt,
             weights={name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()},
             scene=options,
@@ -190,6 +201,9 @@ class Results:
             )
         elif found:
             lines.append(f"{found.groups} polygons or blocks are too few to say how sure that is")
+        if "fractions" in self.metrics:
+            found = self.metrics["fractions"]
+            lines.append(fractions_table(found, f"fractions of {found['n']} synthetic mixtures of validation pixels"))
         return "\n".join([*lines, baseline_table(self.metrics)] if self.baselines else lines)
 
 

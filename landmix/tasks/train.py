@@ -107,6 +107,8 @@ class Run:
         self.data: Prepared
         self.predicted: NDArray[np.int16]
         """(N,) what the labelled pixels that were validated were said to be; -1 for the others."""
+        self.mixtures: list[NDArray[np.float64]] = []
+        """A fold that was validated: errors of the fractions in mixtures (n, K), with task=fractions."""
 
     def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
@@ -170,7 +172,7 @@ class Run:
             fitted = self._fit(every, None, self.folder.root, "train the model on all labels" if folds else "train")
         else:
             fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
-            self._keep(0, fitted.predict(self.data.samples, split.validation(0)))
+            self._keep(0, *self._judged(fitted, 0))
         baseline = self.settings.baseline and self.processes.first
         return Results(
             settings=self.settings,
@@ -178,6 +180,7 @@ class Run:
             fitted=fitted,
             trained=every if again else split.training(0),
             predicted=self.predicted,
+            mixtures=np.concatenate(self.mixtures) if self.mixtures else None,
             baselines=judge_folds(self.data, self.settings.seed, self.progress.say) if baseline else [],
             notes=self.notes(),
             device=self.device,
@@ -185,21 +188,30 @@ class Run:
 
     def _validate(self, fold: int) -> None:
         """Fit one fold; what it says is kept in a file, so that a run that goes on does not fit it again."""
-        known = self.folder.work / f"fold-{fold + 1}.npy"
+        known = self.folder.work / f"fold-{fold + 1}.npz"
         if known.exists():
-            self._keep(fold, np.load(known))
+            with np.load(known) as kept:
+                self._keep(fold, kept["predicted"], kept["mixtures"])
             return
         work = self.folder.work / f"fold-{fold + 1}"
         split = self.data.split
         name = f"fold {fold + 1} of {split.folds}"
         fitted = self._fit(split.training(fold), split.validation(fold), work, name)
-        self._keep(fold, predicted := fitted.predict(self.data.samples, split.validation(fold)))
+        predicted, mixtures = self._judged(fitted, fold)
+        self._keep(fold, predicted, mixtures)
         if self.processes.first:
             with replacing(known) as temporary:
-                np.save(temporary, predicted)
+                np.savez(temporary, predicted=predicted, mixtures=mixtures)
 
-    def _keep(self, fold: int, predicted: NDArray[np.int16]) -> None:
+    def _judged(self, fitted: Fitted, fold: int) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+        """What a fold's validation pixels are said to be, (V,), and the errors in mixtures of them, (n, K)."""
+        samples, validation = self.data.samples, self.data.split.validation(fold)
+        mixed = validation if self.settings.task == "fractions" else np.zeros_like(validation)
+        return fitted.predict(samples, validation), fitted.mixture_errors(samples, mixed, self.settings.seed)
+
+    def _keep(self, fold: int, predicted: NDArray[np.int16], mixtures: NDArray[np.float64]) -> None:
         self.predicted[self.data.split.validation(fold)] = predicted
+        self.mixtures.append(mixtures)
 
     def _fit(
         self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str
@@ -231,6 +243,7 @@ class Run:
         settings = self.settings
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and self.device == "cuda")
         return FitSettings(
+            task=settings.task,
             net=settings.net,
             optim=settings.optim,
             augmentation=settings.data.augment,

@@ -95,6 +95,8 @@ class TrainSettings:
     optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
     trainer: TrainerSettings = dataclasses.field(default_factory=TrainerSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
+    task: Literal["classes", "fractions"] = "classes"
+    """What the model says of a pixel: its class, or how much of each class it holds."""
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -110,6 +112,21 @@ class TrainSettings:
             raise ValueError(msg)
         if self.resume and self.overwrite:
             msg = "resume=true goes on and overwrite=true begins anew: choose one"
+            raise ValueError(msg)
+        if self.task == "fractions":
+            self._check_mixtures()
+
+    def _check_mixtures(self) -> None:
+        """What cannot be learnt from linear mixtures of single labelled pixels."""
+        if self.data.features:
+            msg = "task=fractions mixes bands, and the index of a mixture is no mixture of indices: leave out"
+            msg += " data.features"
+            raise ValueError(msg)
+        if self.data.cell != 1:
+            msg = f"task=fractions mixes crops that label one pixel each: set data.cell=1, not {self.data.cell}"
+            raise ValueError(msg)
+        if self.optim.loss != "cross_entropy" or self.optim.label_smoothing:
+            msg = "task=fractions learns fractions by plain cross entropy: leave optim.loss and optim.label_smoothing"
             raise ValueError(msg)
 
 
