@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from landmix.nn.build import AnyNetwork
 
+TASKS = ("classes", "fractions")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
@@ -50,6 +52,8 @@ class Bundle:
     scaling: Affine
     """Stored -> physical value in the (first) training scene, a line for each of `bands.inputs`; a scene that is read
     from a file brings its own."""
+    task: str = "classes"
+    """What the shares of a pixel are: probabilities of its `classes`, or the `fractions` of them that it holds."""
     decode: tuple[str | None, ...] = ()
     """The step before it, for each of `bands.inputs` (`core.scaling.decode`); empty: none."""
     weights: dict[str, Tensor]
@@ -69,6 +73,9 @@ class Bundle:
         seen = {len(self.bands), self.net.in_channels, len(self.normalise.scale)}
         if read != {inputs} or len(seen) != 1 or len(self.legend) != self.net.classes:
             msg = "bands, nodata values, scaling, legend and network of a model must agree in number"
+            raise ValueError(msg)
+        if self.task not in TASKS:
+            msg = f"it was trained for a task that this landmix does not know: {self.task!r}"
             raise ValueError(msg)
 
     @property
@@ -105,6 +112,8 @@ class Bundle:
         described = _describe(self)
         keys = ("net", "bands", "nodata", "normalise", "legend", "scene", "weights", "decode")
         kept = {key: described[key] for key in keys}
+        if self.task != "classes":  # older models keep their digests
+            kept["task"] = self.task
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -192,6 +201,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "normalise": asdict(bundle.normalise),
         "scaling": asdict(bundle.scaling),
         "decode": list(bundle.decode),
+        "task": bundle.task,
         "legend": [asdict(c) for c in bundle.legend],
         "scene": bundle.scene,
         "training": bundle.training,
@@ -217,6 +227,7 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         normalise=_affine(data["normalise"]),
         scaling=_affine(data["scaling"]),
         decode=_steps(data.get("decode", [])),
+        task=data.get("task", "classes"),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
         scene=_scene(data["scene"]),

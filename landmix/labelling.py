@@ -53,6 +53,8 @@ class LabelledScenes:
     """Points and polygons that have a class which is not ignored."""
     blank: int = 0
     """Those that have no class, and are left out."""
+    points: frozenset[int] = frozenset()
+    """Units that are points, which have no area."""
 
     @property
     def counts(self) -> Counter[Key]:
@@ -90,6 +92,12 @@ def label_scenes(
         colors={value: color for raster in rasters for value, color in raster.colors.items()},
         features=sum(key not in ignored for source in vectors for key in source.keys),
         blank=sum(source.blank for source in vectors),
+        points=frozenset(
+            first + i
+            for source, first in zip(sources, first_units, strict=False)
+            if isinstance(source, Features)
+            for i in source.points
+        ),
     )
     _report(labelled, scenes, progress)
     return labelled

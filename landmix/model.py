@@ -9,7 +9,7 @@ import numpy as np
 
 from landmix import bundle as bundles
 from landmix.classify.loaded import Loaded, cores
-from landmix.classify.plan import PredictSettings
+from landmix.classify.plan import PredictSettings, outputs_for
 from landmix.classify.prepare import plan_scene, reading
 from landmix.classify.run import Work, classify
 from landmix.classify.settle import Wish, settled
@@ -147,8 +147,9 @@ class Model:
         order of the model's. What numbers mean follows from `scale_factor` and `add_offset` as rioxarray keeps them;
         `scale` and `offset` say it instead: `value * scale + offset` is the physical value. Pixels are nodata where
         they are NaN or `rio.nodata`; so is all outside. `outputs`, some of classes, confidence, gap and probabilities,
-        gives them together as a Dataset, stored as the command stores them. `tta`: `flips` averages over turned
-        surroundings. `allow_missing`: bands or roles that may lack; they count as the mean of the training pixels.
+        or classes and fractions of a model that tells them, gives them together as a Dataset, stored as the command
+        stores them. `tta`: `flips` averages over turned surroundings. `allow_missing`: bands or roles that may lack;
+        they count as the mean of the training pixels.
 
         Raises `LandmixError` where the array does not fit the model or a package is missing, `UsageError` for arguments
         that cannot be.
@@ -162,7 +163,9 @@ class Model:
             array,
             dim=dim,
             bands=bands,
-            settings=PredictSettings(outputs=_outputs(outputs), tta=tta, allow_missing=tuple(allow_missing)),
+            settings=PredictSettings(
+                outputs=outputs_for(self.bundle, _outputs(outputs)), tta=tta, allow_missing=tuple(allow_missing)
+            ),
             said={key: value for key, value in said.items() if value is not None},
             progress=Warner(),
         )
@@ -198,7 +201,7 @@ class Model:
         places = {} if confidence is None else {"confidence": Path(confidence)}
         (entry,) = scene_entries({"name": target.stem, "path": str(scene)}, "scene")
         settings = PredictSettings(
-            outputs=("classes", *places),
+            outputs=outputs_for(self.bundle, ("classes", *places)),
             tta=tta,
             allow_missing=tuple(allow_missing),
             creation=creation_options(creation or {}),

@@ -44,6 +44,8 @@ class Labelled:
     """Class index in the legend; -1 for a class that the legend lacks."""
     units: NDArray[np.int32]
     """Feature that the pixel belongs to, unique over all label files; -1 in rasters."""
+    trains: NDArray[np.bool_] | None = None
+    """Whether the pixel may train; None: each may."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,6 +58,7 @@ class Labelled:
             cols=self.cols[chosen],
             index=self.index[chosen],
             units=self.units[chosen],
+            trains=None if self.trains is None else self.trains[chosen],
         )
 
 

@@ -119,4 +119,4 @@ class Classifier:
 
 
 def _many(layer: Layer) -> bool:
-    return layer.name == "probabilities"
+    return layer.name in {"probabilities", "fractions"}

@@ -17,7 +17,9 @@ import numpy as np
 import torch
 
 from landmix.classify.part import write_parts
+from landmix.core.fractions import whole_numbers
 from landmix.core.window import Window
+from landmix.engines.engine import FULL
 from landmix.errors import Stopped
 
 if TYPE_CHECKING:
@@ -242,6 +244,22 @@ def render(layer: Layer, prediction: Prediction, legend: Legend) -> NDArray[np.g
     """One layer of a tile as it is stored, (bands, H, W)."""
     if layer.name == "classes":
         return legend.decode(prediction.index, prediction.valid)[None]
+    if layer.name == "fractions":
+        return _fractions(layer, prediction)
     share = prediction.shares[layer.name]
     share[:, ~prediction.valid] = layer.nodata
     return share
+
+
+def _fractions(layer: Layer, prediction: Prediction) -> NDArray[np.generic]:
+    """Fractions that sum to 1 as they are stored: coded together, because single roundings add up."""
+    shares = prediction.shares["probabilities"]
+    # a processor that computes in bf16 rounds each
+    fractions = np.where(prediction.valid, shares / shares.sum(0).clip(min=_LEAST_SUM), 0)
+    found = fractions if layer.dtype.kind == "f" else whole_numbers(fractions, FULL)
+    found[:, ~prediction.valid] = layer.nodata
+    return found
+
+
+_LEAST_SUM = 1e-3
+"""What is computed sums to nearly 1, what lies in pixels that are not valid to anything."""

@@ -16,6 +16,7 @@ from landmix.files import local_file
 from landmix.geo.remote import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from landmix.bundle import Bundle
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 _GPU_CORE = 2048
 """Side in pixels, about, of what is read at once for a GPU, which wants more at a time."""
 
-OUTPUTS = ("classes", *SHARES)
+OUTPUTS = ("classes", *SHARES, "fractions")
+
+SUITED = {"classes": ("classes",), "fractions": ("classes", "fractions")}
+"""What is written where nothing else is asked for, by what the model was trained for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ class PredictSettings:
 
     outputs: tuple[str, ...] = ("classes",)
     dtype: str = "uint8"
-    """Of confidence, gap and probabilities: `uint8` (0 to 200) or `float32`."""
+    """Of all but classes: `uint8` (0 to 200) or `float32`."""
     tile: int = 512
     """Side in pixels, about, of what is read at once."""
     tta: str = "none"
@@ -71,7 +75,9 @@ class PredictSettings:
 
     @property
     def wanted(self) -> Wanted:
-        """What the engine is to give."""
+        """What the engine is to give; fractions are probabilities to it, which are coded together later."""
+        if "fractions" in self.outputs:
+            return Wanted(shares=("probabilities",), coded=False)
         return Wanted(shares=tuple(s for s in SHARES if s in self.outputs), coded=self.dtype == "uint8")
 
 
@@ -149,6 +155,24 @@ class Plan:
         return self.work / f"{self.digest[:16]}-{shard.row}-{shard.col}-{layer.name}.tif"
 
 
+def outputs_for(bundle: Bundle, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """What a model is to write: what was `asked` for, or what suits it.
+
+    Raises `UsageError` for shares that the model does not know.
+    """
+    if asked is None:
+        return SUITED[bundle.task]
+    strange = set(SHARES) if bundle.task == "fractions" else {"fractions"}
+    if wrong := [name for name in asked if name in strange]:
+        what = "tells fractions" if bundle.task == "fractions" else "tells classes apart"
+        way = (
+            "ask for fractions" if bundle.task == "fractions" else "ask for probabilities, or train with task=fractions"
+        )
+        msg = f"the model {what}, so it has no {' and '.join(wrong)} to write into outputs: {way}"
+        raise UsageError(msg)
+    return tuple(asked)
+
+
 def layers(legend: Legend, settings: PredictSettings) -> tuple[Layer, ...]:
     """The rasters that the settings ask for."""
     shares = _shares(settings.dtype)
@@ -157,6 +181,7 @@ def layers(legend: Legend, settings: PredictSettings) -> tuple[Layer, ...]:
         "confidence": Layer(name="confidence", bands=("confidence",), **shares),
         "gap": Layer(name="gap", bands=("gap",), **shares),
         "probabilities": Layer(name="probabilities", bands=legend.names, **shares),
+        "fractions": Layer(name="fractions", bands=legend.names, **shares),
     }
     return tuple(found[name] for name in OUTPUTS if name in settings.outputs)
 

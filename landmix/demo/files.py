@@ -11,6 +11,7 @@ import rasterio
 import shapely
 from rasterio.transform import Affine
 
+from landmix.core.fractions import whole_numbers
 from landmix.demo.landscape import make_scene
 from landmix.demo.polygons import draw_polygons
 from landmix.demo.spectra import BANDS, LEGEND
@@ -47,13 +48,25 @@ class DemoFiles:
     """Polygons with the field `class`, or a raster of class values with 0 where nobody labelled."""
     reference: Path
     """GeoTIFF with the true class value of every pixel."""
+    fractions: Path | None = None
+    """GeoTIFF with a band a class: the true share of each pixel that it covers; None where pixels are not mixed."""
 
 
 def write_demo(folder: Path, seed: int = 0, size: int = 1024) -> DemoFiles:
-    """Write `scene.tif`, `labels.gpkg` and `reference.tif`; the same seed and size give rasters equal byte by byte."""
+    """Write `scene.tif`, `labels.gpkg`, `reference.tif` and `fractions.tif`.
+
+    The same seed and size give rasters equal byte by byte.
+    """
     scene = make_scene(seed, size)
-    files = DemoFiles(scene=folder / "scene.tif", labels=folder / "labels.gpkg", reference=folder / "reference.tif")
+    fractions = folder / "fractions.tif"
+    files = DemoFiles(
+        scene=folder / "scene.tif",
+        labels=folder / "labels.gpkg",
+        reference=folder / "reference.tif",
+        fractions=fractions,
+    )
     make_folder(folder)
+    write_fractions(fractions, scene.fractions, LEGEND)
     _write_scene(files.scene, scene)
     # A stream of its own: what is drawn here does not depend on how many numbers the scene took.
     _write_polygons(files.labels, draw_polygons(np.random.default_rng((seed, 1)), scene.truth, scene.valid))
@@ -114,6 +127,18 @@ def profile(values: NDArray[np.generic], nodata: float) -> dict[str, Any]:
         "blockxsize": 256,
         "blockysize": 256,
     }
+
+
+def write_fractions(path: Path, fractions: NDArray[np.float32], legend: Legend) -> None:
+    """Write fractions (class, H, W) as `landmix predict` does: bands with the classes' names, 0 to 200 for 0 to 1."""
+    stored = whole_numbers(fractions, _FULL)
+    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile(stored, 255)) as file:
+        file.write(stored)
+        file.scales, file.descriptions = (1 / _FULL,) * len(stored), legend.names
+
+
+_FULL = 200
+"""Stored for a fraction of 1."""
 
 
 def write_classes(path: Path, values: NDArray[np.uint8], legend: Legend) -> None:

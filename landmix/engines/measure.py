@@ -14,13 +14,13 @@ from landmix.engines.load import Engines
 
 if TYPE_CHECKING:
     from landmix.engines.engine import EngineSpec
-    from landmix.nn.network import Network
+    from landmix.nn.build import AnyNetwork
 
 _SECONDS, _TIMES = 0.4, 5
 """How long is measured at most, but for one time, and how often."""
 
 
-def megapixels_per_second(network: Network, spec: EngineSpec) -> float:
+def megapixels_per_second(network: AnyNetwork, spec: EngineSpec) -> float:
     """What one worker computes, reading and writing left out: the best of a few times over tiles of random pixels.
 
     Takes a second, most of it to get the engine ready. Other programs on the machine make it less.
@@ -34,7 +34,7 @@ def megapixels_per_second(network: Network, spec: EngineSpec) -> float:
         torch.set_num_threads(threads)
 
 
-def _measured(network: Network, spec: EngineSpec) -> float:
+def _measured(network: AnyNetwork, spec: EngineSpec) -> float:
     engine = Engines(network, spec).get(Wanted())
     side = 2 * spec.tile if spec.batch == 1 else spec.tile * round(spec.batch**0.5)
     seen = side + 2 * network.margin

@@ -35,6 +35,7 @@ _TITLES = {
     "confidence": "Probability of the class",
     "gap": "Best minus second probability",
     "probabilities": "Probability of each class",
+    "fractions": "Fraction of each class in the pixel",
 }
 _MEDIA = {
     ".tif": "image/tiff; application=geotiff", ".tiff": "image/tiff; application=geotiff", ".jp2": "image/jp2",

@@ -35,6 +35,11 @@ class Features:
     blank: int = 0
     """Features of the file that are left out, because they have no class or no geometry."""
 
+    @property
+    def points(self) -> list[int]:
+        """Positions of the features that are points."""
+        return [i for i, geometry in enumerate(self.geometries) if "Point" in geometry.geom_type]
+
     def on(self, crs: CRS | None) -> NDArray[np.object_]:
         """The geometries in another CRS (vertices only, as GIS programs do it).
 

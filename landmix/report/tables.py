@@ -195,6 +195,14 @@ def _fold_cells(fold: Mapping[str, Any]) -> list[str]:
     return [*(show(fold.get(key)) for key, show in _FOLD), words.count(fold.get("n"))]
 
 
+def fraction_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Class, root mean squared error, mean absolute error and bias of its fractions; empty without fractions."""
+    found = metrics.get("fractions")
+    if not found:
+        return []
+    return [(name, *(words.decimal(found[key][name]) for key in ("rmse", "mae", "bias"))) for name in found["rmse"]]
+
+
 def design_rows(design: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Class, area, mapped pixels, user's and producer's accuracy with intervals; the last row is the whole map."""
     rows = [

@@ -75,7 +75,7 @@ def _summary(folder: Path, accuracy: float, seconds: float) -> str:
     return "\n".join(
         [
             f"done in {seconds:.0f} s; the map is right at {accuracy:.1%} of all pixels. Look at:",
-            f"  {folder / 'scene.tif'}: the scene; labels.gpkg and reference.tif beside it",
+            f"  {folder / 'scene.tif'}: the scene; labels.gpkg, reference.tif and fractions.tif beside it",
             f"  {folder / 'map' / 'scene.tif'}: the map, for QGIS; scene_confidence.tif beside it",
             f"  {folder / 'model' / 'report.html'}: how training went",
             f"  {folder / 'accuracy' / 'report.html'}: how good the map is",

@@ -14,16 +14,19 @@ from landmix.accuracy.confusion import Confusion, count_pairs
 from landmix.core.legend import Legend
 from landmix.errors import LandmixError
 from landmix.files import is_remote, make_folder, write_json, write_text
+from landmix.geo.fractions import has_bands
 from landmix.geo.ground import pixel_size, pixels_differ
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.maps import MapReader
 from landmix.geo.open import open_scene
+from landmix.geo.opening import raster_driver
 from landmix.geo.paths import entries
 from landmix.geo.remote import content_hash
 from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
 from landmix.tasks.designed import design_table, doubts, estimates
+from landmix.tasks.fractions import evaluate_fractions
 from landmix.tasks.intervals import figures_with_intervals
 from landmix.tasks.tables import accuracy_table
 
@@ -43,12 +46,15 @@ class _Compared:
 
 
 def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
-    """Compare a map with labels; returns the content of `accuracy.json`.
+    """Compare a map with labels, or fractions with fractions; returns the content of `accuracy.json`.
 
     Raises `LandmixError` where the two do not meet.
     """
-    scene = open_scene([settings.map], Path(settings.map).stem)
     files = [path for entry in entries(settings.reference, "reference") for path in entry.files]
+    rasters = [settings.map, *files]
+    if len(files) == 1 and all(raster_driver(path) is not None and has_bands(path) for path in rasters):
+        return evaluate_fractions(settings, files[0], progress)
+    scene = open_scene([settings.map], Path(settings.map).stem)
     ignored = settings.ignore if isinstance(settings.ignore, list) else [settings.ignore]
     labels = LabelSettings(
         field=settings.field,

@@ -25,6 +25,7 @@ def model_facts(bundle: Bundle, path: Path) -> dict[str, Any]:
         "bands": [_band(bundle, i) for i in range(len(bundle.bands))],
         "inputs": [_input(bundle, i) for i in range(len(bundle.bands.inputs))],
         "band_count": bundle.band_count,
+        "task": bundle.task,
         "classes": [{"value": c.value, "name": c.name, "color": c.color} for c in bundle.legend],
         "map": {"nodata": bundle.legend.nodata, "dtype": bundle.legend.dtype.name},
         "margin": None if network["sees"] is None else bundle.margin,

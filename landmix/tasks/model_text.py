@@ -21,7 +21,8 @@ def model_text(facts: dict[str, Any], paint: Callable[[str], str]) -> str:
     """What `model_facts` found, at most 80 columns; `paint` turns `#rrggbb` into a patch of that colour, or nothing."""
     sees, file = facts["network"]["sees"], facts["file"]
     reach = f"sees {sees[0]} x {sees[1]} pixels" if sees else "of a network that is not here"
-    head = f"landmix model {facts['sha256'][:16]}: {facts['parameters']:,} parameters, {reach}"
+    told = " of fractions" if facts["task"] == "fractions" else ""
+    head = f"landmix model{told} {facts['sha256'][:16]}: {facts['parameters']:,} parameters, {reach}"
     sections: dict[str, Callable[[], list[str]]] = {
         "file": lambda: [f"{file['format']}, {file['bytes']:,} bytes"],
         "bands": lambda: _bands(facts),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from landmix import bundle as bundles
 from landmix.classify.batch import Batch, Row
 from landmix.classify.loaded import cores
-from landmix.classify.plan import PredictSettings
+from landmix.classify.plan import PredictSettings, outputs_for
 from landmix.classify.prepare import reading
 from landmix.classify.settle import Wish
 from landmix.classify.share import Share
@@ -48,8 +48,8 @@ def predict(task: PredictTask, progress: Progress) -> None:
     if task.executor.address is not None:  # other machines stand elsewhere
         folder, found = folder.absolute(), [entry.absolute() for entry in found]
     catalogue = Catalogue(folder, bundle, Path(task.model), wanted=task.stac and task.shard is None)
-    _check_names(found, folder, task.outputs, catalogue)
     batch = _batch(task, bundle, found, folder)
+    _check_names(found, folder, batch.settings.outputs, catalogue)
     if task.executor.address is None:  # else the machines that compute are others
         choose(task.device, task.backend, task.precision)  # what cannot be had is said before any work
     make_folder(folder)
@@ -101,7 +101,7 @@ def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) 
         entries=found,
         folder=folder,
         settings=PredictSettings(
-            outputs=tuple(task.outputs),
+            outputs=outputs_for(bundle, task.outputs),
             dtype=task.dtype,
             tile=task.tiling.core,
             tta=task.tta,

@@ -12,6 +12,7 @@ import rasterio
 import torch
 
 from landmix.accuracy.confusion import Confusion, count_pairs
+from landmix.accuracy.fractions import FractionErrors
 from landmix.accuracy.groups import class_intervals
 from landmix.bundle import Bundle
 from landmix.core.scaling import Affine
@@ -21,7 +22,7 @@ from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
 from landmix.tasks.apart import distance_facts, split_facts
 from landmix.tasks.folds import fold_lines, fold_rows, folds_summary
-from landmix.tasks.tables import accuracy_table, baseline_table
+from landmix.tasks.tables import accuracy_table, baseline_table, fractions_table
 from landmix.tasks.worth import baseline_row, interval
 from landmix.version import __version__
 
@@ -49,6 +50,8 @@ class Results:
     """(N,) the labelled pixels that the model was trained on."""
     predicted: NDArray[np.int16]
     """(N,) what the validated pixels were said to be; -1 for the others."""
+    mixtures: NDArray[np.float64] | None
+    """(n, K) errors of the fractions in mixtures of validated pixels; no rows but with task=fractions."""
     baselines: list[Judged]
     """What plain classifiers say of them, (N,) too."""
     variogram: Variogram
@@ -85,9 +88,11 @@ class Results:
     def metrics(self) -> dict[str, Any]:
         """`metrics.json`: figures of the validation part, and how it was chosen."""
         counts = np.bincount(self.data.samples.labelled.index[self.trained], minlength=len(self.data.legend))
+        mixtures = {"fractions": self._fractions()} if self.settings.task == "fractions" else {}
         return {
             **self.confusion.to_json(),
             "classes": self._classes(),
+            **mixtures,
             "split": split_facts(self.data, self.settings, self.variogram),
             "distance_m": distance_facts(self.data),
             "random_split": self.random,
@@ -131,6 +136,11 @@ class Results:
         """Of the overall accuracy, over polygons or blocks."""
         return interval(self.data, self.predicted, self.settings.seed)
 
+    def _fractions(self) -> dict[str, Any]:
+        """How far the fractions of mixtures of validation pixels are off, null without any."""
+        errors = np.empty((0, self.data.classes)) if self.mixtures is None else self.mixtures
+        return FractionErrors.of(errors).to_json(self.data.learnt.names)
+
     def bundle(self) -> Bundle:
         """The content of `model.ckpt`."""
         samples, fitted = self.data.samples, self.fitted
@@ -151,6 +161,7 @@ class Results:
             normalise=fitted.normalise,
             scaling=Affine(scale=tuple(s.scale for s in inputs), offset=tuple(s.offset for s in inputs)),
             decode=tuple(s.decode for s in inputs),
+            task=self.settings.task,
             legend=self.data.learnt,
             weights=_own(fitted.network.state_dict()),
             scene=options,
@@ -194,6 +205,9 @@ class Results:
             )
         elif found:
             lines.append(f"{found.groups} polygons or blocks are too few to say how sure that is")
+        if "fractions" in self.metrics:
+            found = self.metrics["fractions"]
+            lines.append(fractions_table(found, f"fractions of {found['n']} synthetic mixtures of validation pixels"))
         return "\n".join([*lines, baseline_table(self.metrics)] if self.baselines else lines)
 
 

@@ -41,6 +41,18 @@ def baseline_table(metrics: dict[str, Any]) -> str:
     return "\n".join([*lines, f"is the network worth it? {verdict(metrics)}"])
 
 
+def fractions_table(fractions: dict[str, Any], of: str) -> str:
+    """A row a class: how far fractions are off; `of` what, is the line above."""
+    width = max(len("class"), *map(len, fractions["rmse"]))
+    heads = [key for key in ("rmse", "mae", "bias") if key in fractions]
+    lines = [of, f"{'class':{width}}" + "".join(f"  {head.upper():>6}" for head in heads)]
+    lines += [
+        f"{name:{width}}" + "".join(f"  {share(fractions[head][name]):>6}" for head in heads)
+        for name in fractions["rmse"]
+    ]
+    return "\n".join(lines)
+
+
 def batch_table(rows: Sequence[Row]) -> str:
     """A row a scene, and what it comes to."""
     lines = [f"{'status':8} {'Mpx':>9} {'seconds':>9} {'tries':>5}  map"]

@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -100,6 +100,15 @@ def open_parts(settings: TrainSettings, progress: Progress) -> tuple[Part, Part 
     return training, validation
 
 
+class Held(NamedTuple):
+    """What a network says of pixels that it was not trained on."""
+
+    predicted: NDArray[np.int16]
+    """(V,) classes."""
+    mixtures: NDArray[np.float64]
+    """(n, K) errors of the fractions in mixtures of them; no rows but with task=fractions."""
+
+
 class Run:
     """One training run: fits of the folds, and the fit that becomes the model."""
 
@@ -112,6 +121,8 @@ class Run:
         self.predicted: NDArray[np.int16]
         """(N,) what the labelled pixels that were validated were said to be; -1 for the others."""
         self.variogram: Variogram
+        self.mixtures: list[NDArray[np.float64]] = []
+        """A fold that was validated: errors of the fractions in mixtures (n, K), with task=fractions."""
 
     def prepare(self, training: Part, validation: Part | None) -> None:
         """Decode the labelled pixels and split them."""
@@ -125,6 +136,7 @@ class Run:
             split=settings.split,
             margin=build(settings.net, len(bands), 2, bands.runs).margin,
             side=settings.data.cell,
+            erode=settings.data.erode,
             memory=int(settings.data.memory_gb * 2**30),
             cache=self.folder.work / f"samples-{self.processes.rank}",
             seed=settings.seed,
@@ -165,7 +177,7 @@ class Run:
         single split it is the one that was validated.
         """
         split, folds = self.data.split, range(self.data.split.folds)
-        every = np.ones(len(self.data.samples.labelled), np.bool_)
+        every = split.trainable
         if self.data.own_validation is not None:
             every = split.training(0)
         again = len(folds) != 1 or self.settings.refit
@@ -175,7 +187,7 @@ class Run:
             fitted = self._fit(every, None, self.folder.root, "train the model on all labels" if folds else "train")
         else:
             fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
-            self._keep(0, fitted.predict(self.data.samples, split.validation(0)))
+            self._keep(0, self._held(fitted, split.validation(0)))
         random = self._random() if self.settings.split.compare_random else None
         baseline = self.settings.baseline and self.processes.first
         return Results(
@@ -184,6 +196,7 @@ class Run:
             fitted=fitted,
             trained=every if again else split.training(0),
             predicted=self.predicted,
+            mixtures=np.concatenate(self.mixtures) if self.mixtures else None,
             baselines=judge_folds(self.data, self.settings.seed, self.progress.say) if baseline else [],
             variogram=self.variogram,
             random=random,
@@ -194,37 +207,41 @@ class Run:
     def _validate(self, fold: int) -> None:
         split = self.data.split
         name = f"fold {fold + 1} of {split.folds}"
-        self._keep(fold, self._judged(f"fold-{fold + 1}", name, split.training(fold), split.validation(fold)))
+        self._keep(fold, self._fit_held(f"fold-{fold + 1}", name, split.training(fold), split.validation(fold)))
 
     def _random(self) -> dict[str, Any]:
         """Fit once more, with validation pixels drawn at random; what that says is only a warning."""
         parts = random_parts(self.data, self.settings)
-        predicted = self._judged("fold-random", "random split", parts.training, parts.validation)
+        predicted = self._fit_held("fold-random", "random split", parts.training, parts.validation).predicted
         here = self.predicted >= 0
         honest = float((self.predicted == self.data.samples.labelled.index)[here].mean())
         facts = random_facts(self.data, parts, predicted, honest)
         self.progress.warn(random_words(facts))
         return facts
 
-    def _judged(
-        self, key: str, name: str, training: NDArray[np.bool_], validation: NDArray[np.bool_]
-    ) -> NDArray[np.int16]:
-        """What a network fitted to `training` (N,) says of `validation` (N,): class indices (V,).
+    def _fit_held(self, key: str, name: str, training: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Held:
+        """What a network fitted to `training` (N,) says of `validation` (N,).
 
-        They are kept in the file `key`, so that a run that goes on does not fit it again.
+        It is kept in the file `key`, so that a run that goes on does not fit it again.
         """
-        known = self.folder.work / f"{key}.npy"
+        known = self.folder.work / f"{key}.npz"
         if known.exists():
-            kept: NDArray[np.int16] = np.load(known)
-            return kept
-        predicted = self._fit(training, validation, self.folder.work / key, name).predict(self.data.samples, validation)
+            with np.load(known) as kept:
+                return Held(**kept)
+        held = self._held(self._fit(training, validation, self.folder.work / key, name), validation)
         if self.processes.first:
             with replacing(known) as temporary:
-                np.save(temporary, predicted)
-        return predicted
+                np.savez(temporary, **held._asdict())
+        return held
 
-    def _keep(self, fold: int, predicted: NDArray[np.int16]) -> None:
-        self.predicted[self.data.split.validation(fold)] = predicted
+    def _held(self, fitted: Fitted, validation: NDArray[np.bool_]) -> Held:
+        samples = self.data.samples
+        mixed = validation if self.settings.task == "fractions" else np.zeros_like(validation)
+        return Held(fitted.predict(samples, validation), fitted.mixture_errors(samples, mixed, self.settings.seed))
+
+    def _keep(self, fold: int, held: Held) -> None:
+        self.predicted[self.data.split.validation(fold)] = held.predicted
+        self.mixtures.append(held.mixtures)
 
     def _fit(
         self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str
@@ -256,6 +273,7 @@ class Run:
         settings = self.settings
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and self.device == "cuda")
         return FitSettings(
+            task=settings.task,
             net=settings.net,
             optim=settings.optim,
             augmentation=settings.data.augment,

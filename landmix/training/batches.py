@@ -10,14 +10,20 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from landmix.training.mixing import draw, mix
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.random import Generator
     from numpy.typing import NDArray
 
     from landmix.core.scaling import Affine
     from landmix.samples import Samples
     from landmix.training.settings import Augmentation
+
+    _Part = tuple[NDArray[np.float32], NDArray[np.generic], int]
+    """Pixels, labels, labelled pixels of the whole batch."""
 
 T = TypeVar("T", bound=np.generic)
 
@@ -58,7 +64,7 @@ class Batch(NamedTuple):
     pixels: torch.Tensor
     """(B, C, S, S) float32, normalised."""
     labels: torch.Tensor
-    """(B, side, side) int64 class indices, -1 unlabelled."""
+    """(B, side, side) int64 class indices, -1 unlabelled; of mixtures (B, K, 1, 1) float32 fractions."""
     labelled: int
     """Labelled pixels in the whole batch, over all processes."""
 
@@ -77,15 +83,19 @@ class TrainingCrops(Dataset[Batch]):
         seed: int,
         rank: int = 0,
         world: int = 1,
+        mixed: int | None = None,
     ) -> None:
-        """Train on the labelled pixels `training` (N,); this is process `rank` of `world`."""
+        """Train on the labelled pixels `training` (N,); this is process `rank` of `world`.
+
+        `mixed`: a batch holds mixtures of so many classes, for which each crop labels one pixel.
+        """
         labels = samples.labels(training)
         self._crops = np.flatnonzero((labels >= 0).any((1, 2)))
         self._labels = labels[self._crops]
         self._samples, self._channels = samples, channels
         self._lines = samples.lines(channels, normalise)
         self._augmentation, self._seed = augmentation, seed
-        self._rank, self._world = rank, world
+        self._rank, self._world, self._mixed = rank, world, mixed
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -97,13 +107,7 @@ class TrainingCrops(Dataset[Batch]):
         """
         rng = np.random.default_rng([self._seed, key.epoch, key.number])
         mine = slice(self._rank, None, self._world)
-        pixels = self._samples.seen(self._crops.take(key.crops[mine]), self._channels, self._lines)
-        labels = self._labels.take(key.crops, axis=0)
-        labelled = int((labels >= 0).sum())
-        labels = labels[mine].astype(np.int64)
-        turns = rng.integers(0, 8, len(key.crops))[mine]
-        if self._augmentation.flips:
-            pixels, labels = _turned(pixels, turns), _turned(labels, turns)
+        pixels, labels, labelled = (self._plain if self._mixed is None else self._mixtures)(rng, key.crops, mine)
         if self._augmentation.gain:
             gain = 1 + self._augmentation.gain * rng.standard_normal((len(key.crops), 1, 1, 1), np.float32)[mine]
             pixels *= gain
@@ -117,6 +121,31 @@ class TrainingCrops(Dataset[Batch]):
             labels=torch.from_numpy(labels),
             labelled=labelled,
         )
+
+    def _plain(self, rng: Generator, crops: NDArray[np.intp], mine: slice) -> _Part:
+        """Crops as they are, flipped; their labels (B, side, side); labelled pixels in all of `crops`."""
+        pixels = self._samples.seen(self._crops.take(crops[mine]), self._channels, self._lines)
+        labels = self._labels.take(crops, axis=0)
+        labelled = int((labels >= 0).sum())
+        labels = labels[mine].astype(np.int64)
+        turns = rng.integers(0, 8, len(crops))[mine]
+        if self._augmentation.flips:
+            pixels, labels = _turned(pixels, turns), _turned(labels, turns)
+        return pixels, labels, labelled
+
+    def _mixtures(self, rng: Generator, crops: NDArray[np.intp], mine: slice) -> _Part:
+        """Each crop mixed with some of other classes, each flipped; their fractions (B, K, 1, 1)."""
+        index = self._labels[:, 0, 0]
+        mixtures = draw(rng, crops, index)
+        turns = rng.integers(0, 8, mixtures.crops.shape)[mine]
+        mixtures = mixtures[mine]
+        taken = self._crops.take(mixtures.taken)
+        pixels, valid = self._samples.seen(taken, self._channels, self._lines), self._samples.valid.take(taken, axis=0)
+        if self._augmentation.flips:
+            turns = turns[mixtures.shares > 0]
+            pixels, valid = _turned(pixels, turns), _turned(valid, turns)
+        fractions = mixtures.fractions(index, self._mixed or 0)[:, :, None, None]
+        return mix(pixels, valid, mixtures), fractions, len(crops)
 
     def loader(self, batch: int, *, pinned: bool = False) -> DataLoader[Batch]:
         """Batches of `batch` crops; `pinned`: in memory that a GPU copies from while the CPU goes on."""

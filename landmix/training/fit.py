@@ -17,7 +17,7 @@ from landmix.nn.build import AnyNetwork, build
 from landmix.training.batches import TrainingCrops
 from landmix.training.callbacks import Figures, History, StopEarly, often
 from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from
-from landmix.training.scoring import judged, score
+from landmix.training.scoring import judged, mixture_errors, score
 from landmix.training.statistics import band_statistics, class_weights
 from landmix.training.task import PixelTask
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 class FitSettings:
     """Everything that decides what a fit gives, beside the samples."""
 
+    task: str = "classes"
+    """`classes`, or `fractions`: trained on mixtures of the labelled pixels."""
     net: NetShape
     optim: OptimSettings
     augmentation: Augmentation
@@ -76,6 +78,18 @@ class Fitted:
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Logits of the labelled pixels `chosen` (N,), in pieces: their numbers (n,), logits (n, K)."""
         return judged(self.network, samples, chosen, channels=self.channels, normalise=self.normalise)
+
+    def mixture_errors(self, samples: Samples, chosen: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
+        """Fractions that it finds in mixtures of the labelled pixels `chosen` (N,), less the truth: (n, K)."""
+        return mixture_errors(
+            self.network,
+            samples,
+            chosen,
+            channels=self.channels,
+            normalise=self.normalise,
+            classes=self.network.spec.classes,
+            seed=seed,
+        )
 
     def confusion(self, samples: Samples, chosen: NDArray[np.bool_], legend: Legend) -> Confusion:
         """How it does on the labelled pixels `chosen` (N,)."""
@@ -122,6 +136,7 @@ def fit(
         seed=settings.seed,
         rank=processes.rank,
         world=processes.world,
+        mixed=classes if settings.task == "fractions" else None,
     )
     loader = crops.loader(settings.optim.batch, pinned=settings.device == "cuda")
     steps = len(loader)  # an epoch

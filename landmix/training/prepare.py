@@ -25,6 +25,7 @@ from landmix.labelling import (
     label_scenes,
 )
 from landmix.samples import Labelled, Samples, collect
+from landmix.training.erosion import away_from_borders, emptied
 from landmix.training.split import Split, alike, split_pixels
 from landmix.training.statistics import band_statistics
 
@@ -181,11 +182,14 @@ def prepare(
     cache: Path,
     seed: int,
     progress: Progress,
+    erode: int = 0,
     once: Callable[[Callable[[], Split]], Split] = lambda make: make(),
 ) -> Prepared:
     """Decode the labelled pixels and split them; `once` lets one process of several do the splitting.
 
-    Raises `LandmixError` where fewer than two classes are labelled or nothing can be validated.
+    Pixels up to `erode` pixels from the border of their area do not train, but they validate: whoever uses the map
+    will look at them too. Raises `LandmixError` where fewer than two classes are labelled, one has nothing but borders,
+    or nothing can be validated.
     """
     classes = classes_of(training.labelled, legend_file, progress)
     beside = classes_beside(classes.legend, own_validation.labelled) if own_validation else classes
@@ -196,9 +200,12 @@ def prepare(
         )
         raise LandmixError(msg)
     scenes = [*training.scenes, *(own_validation.scenes if own_validation else ())]
+    pooled = _pooled(classes, training, beside, own_validation)
+    if erode:
+        pooled = _eroded(pooled, training, erode, classes.legend, progress)
     samples = collect(
         scenes,
-        _pooled(classes, training, beside, own_validation),
+        pooled,
         margin=margin,
         side=side,
         memory=memory,
@@ -210,7 +217,8 @@ def prepare(
     samples, empty = samples.without_empty_bands(where, len(training.scenes))
     if lost := named - len(samples.labelled):
         progress.say(f"{lost} of {named} labelled pixels are left out: nodata, masked or not clear")
-    trained = samples.labelled.scene < len(training.scenes)
+    own = samples.labelled.scene < len(training.scenes)
+    trained = own if samples.labelled.trains is None else own & samples.labelled.trains
     if len(np.unique(samples.labelled.index[trained])) < 2:  # noqa: PLR2004
         msg = f"only one class of {where} has valid pixels: two are needed"
         raise LandmixError(msg)
@@ -222,7 +230,7 @@ def prepare(
         samples=samples,
         legend=beside.legend,
         classes=len(classes.legend),
-        split=once(lambda: _split(samples, scenes, trained, split, margin=margin + reach, seed=seed)),
+        split=once(lambda: _split(samples, scenes, own, split, margin=margin + reach, seed=seed)),
         reach=reach,
         pixel=pixel_size(scenes[0].grid) or (1.0, 1.0),
         training=training,
@@ -243,6 +251,26 @@ def _pooled(classes: Classes, training: Part, beside: Classes, own: Part | None)
     return Labelled(**{name: np.concatenate([getattr(pooled, name), getattr(other, name)]) for name in fields})
 
 
+def _eroded(pooled: Labelled, training: Part, erode: int, legend: Legend, progress: Progress) -> Labelled:
+    """With the borders of labelled areas marked as pixels that do not train."""
+    grids = [scene.grid for scene in training.scenes]
+    points = np.array(sorted(training.labelled.points), np.int32)
+    trains = away_from_borders(pooled, [(grid.height, grid.width) for grid in grids], erode, points)
+    own = pooled.scene < len(grids)
+    left = np.bincount(pooled.index[own & trains], minlength=len(legend))
+    if gone := [c.name for c, count in zip(legend, left, strict=True) if not count]:
+        msg = (
+            f"data.erode={erode} takes every pixel of {', '.join(gone)} in {', '.join(training.labelled.files[:3])}:"
+            " choose a smaller one, or label larger areas"
+        )
+        raise LandmixError(msg)
+    lost, features = emptied(pooled.take(own), trains[own])
+    if lost:
+        progress.warn(f"data.erode={erode} takes every pixel of {lost} of {features} labelled features")
+    progress.say(f"data.erode={erode}: {int((own & ~trains).sum())} of {int(own.sum())} labelled pixels do not train")
+    return replace(pooled, trains=trains)
+
+
 def _split(
     samples: Samples, scenes: Sequence[Scene], trained: np.ndarray, settings: SplitSettings, *, margin: int, seed: int
 ) -> Split:
@@ -253,5 +281,5 @@ def _split(
     if not trained.all():
         fold = np.where(trained, 1, 0).astype(np.int16)
         group = alike(labelled, xy, margin=margin, pixel=pixel)
-        return Split(fold=fold, folds=1, xy=xy, buffer=0.0, side=None, group=group)
+        return Split(fold=fold, folds=1, xy=xy, buffer=0.0, side=None, group=group, trains=labelled.trains)
     return split_pixels(labelled, xy, settings, margin=margin, pixel=pixel, seed=seed)

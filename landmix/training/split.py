@@ -36,6 +36,13 @@ class Split:
     """Side of the blocks in metres, where there are blocks."""
     group: NDArray[np.intp]
     """(N,) the polygon, block or file of a pixel; those of one are alike, and count as one in intervals."""
+    trains: NDArray[np.bool_] | None = None
+    """(N,) whether a pixel may train; None: each may."""
+
+    @property
+    def trainable(self) -> NDArray[np.bool_]:
+        """(N,) the pixels that may train where none validates."""
+        return np.ones(len(self.fold), np.bool_) if self.trains is None else self.trains
 
     def validation(self, fold: int) -> NDArray[np.bool_]:
         """(N,) the pixels that validate in a fold."""
@@ -44,7 +51,7 @@ class Split:
     def training(self, fold: int) -> NDArray[np.bool_]:
         """(N,) the pixels that train in a fold: not validated in it, and farther away than the buffer."""
         validation = self.validation(fold)
-        training = ~validation
+        training = self.trainable & ~validation
         if self.buffer > 0 and validation.any():
             nearest, _ = cKDTree(self.xy[validation]).query(
                 self.xy[training], distance_upper_bound=np.nextafter(self.buffer, np.inf)
@@ -118,7 +125,15 @@ def split_pixels(
             " add labels, choose smaller blocks with split.side_m, or train without validation with split.kind=none"
         )
         raise LandmixError(msg)
-    return Split(fold=fold, folds=folds, xy=xy, buffer=buffer if spatial else 0.0, side=side, group=groups)
+    return Split(
+        fold=fold,
+        folds=folds,
+        xy=xy,
+        buffer=buffer if spatial else 0.0,
+        side=side,
+        group=groups,
+        trains=labelled.trains,
+    )
 
 
 def alike(labelled: Labelled, xy: NDArray[np.float64], *, margin: int, pixel: tuple[float, float]) -> NDArray[np.intp]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
-from torch.nn import functional
+
+from landmix.training.losses import pixel_loss
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,14 +39,7 @@ class PixelTask(lightning.LightningModule):
         Lightning averages gradients over processes, hence the factor.
         """
         logits = self.network(batch.pixels)  # (B, K, side, side)
-        loss = functional.cross_entropy(
-            logits.permute(0, 2, 3, 1).flatten(0, 2),  # (B side side, K)
-            batch.labels.flatten(),
-            self.weights,
-            ignore_index=-1,  # choosing the labelled ones by a mask would make a GPU wait for their number
-            reduction="sum",
-            label_smoothing=self._settings.label_smoothing,
-        )
+        loss = pixel_loss(logits, batch.labels, self.weights, self._settings)
         return loss / max(1, batch.labelled) * self.trainer.world_size
 
     def configure_optimizers(self) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from commands import done_inside, ended_inside, load_json, read, tree
 
@@ -127,3 +128,24 @@ def test_sentinel2_of_three_resolutions_is_one_scene(tmp_path: Path) -> None:
     assert (facts["height"], facts["width"], len(facts["bands"])) == (120, 120, 12)
     assert {max(band["pixel"]) for band in facts["bands"]} == {10, 20, 60}
     assert tree(tmp_path) == set()
+
+
+@pytest.mark.parametrize("place", ["landsat7_stack", "enmap_potsdam"])
+def test_fractions_of_a_real_scene_sum_to_1(tmp_path: Path, place: str) -> None:
+    if place == "landsat7_stack":
+        scene, labels = only(place, "*1999*.gtif"), DATA / place / "training_data.shp"
+        data = [f"data.scenes={scene}", f"data.labels={labels}", "data.field=class", "split.kind=polygons"]
+    else:
+        scene = min((DATA / place / "images").glob("*.tif"))
+        data = [f"data.scenes=@{DATA / place / 'train.csv'}", "split.kind=none"]
+    done_inside("train", *data, "task=fractions", "out_dir=out", "net=spectral", "optim.steps=40", *TINY)
+    done_inside("predict", "model=out/model.ckpt", f"scenes={scene}", "out_dir=maps", *TINY)
+    (row,) = load_json(tmp_path / "maps" / "predict.json")
+    target = Path(row["map"])
+    classes, fractions = read(target)[0], read(target.with_name(f"{target.stem}_fractions.tif"))
+    with rasterio.open(target) as file:
+        valid = classes != file.nodata
+    assert valid.mean() > 0.5
+    assert (fractions[:, valid].sum(0, dtype=int) == 200).all()
+    assert (fractions[:, ~valid] == 255).all()
+    assert ((fractions[:, valid] > 20) & (fractions[:, valid] < 180)).any(), "some pixels are mixed"

@@ -239,6 +239,7 @@ DEMO = {
     "scene.tif",
     "labels.gpkg",
     "reference.tif",
+    "fractions.tif",
     *(f"model/{name}" for name in ("model.ckpt", "last.ckpt", "metrics.json", "report.html", "config.yaml")),
     "model/train.csv",
     *(f"map/scene{end}" for end in (".tif", ".qml", ".tif.aux.xml", ".tif.vat.dbf", "_confidence.tif")),

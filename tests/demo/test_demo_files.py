@@ -54,7 +54,7 @@ def test_same_seed_same_bytes(files: DemoFiles, tmp_path: Path) -> None:
 
 def test_nothing_else_is_left_in_the_folder(files: DemoFiles) -> None:
     names = {path.name for path in files.scene.parent.iterdir()}
-    assert names == {"scene.tif", "labels.gpkg", "reference.tif", "reference.tif.aux.xml"}
+    assert names == {"scene.tif", "labels.gpkg", "reference.tif", "reference.tif.aux.xml", "fractions.tif"}
 
 
 def test_scene_says_what_it_is(files: DemoFiles) -> None:

@@ -90,9 +90,8 @@ class PredictTask:
     scene: ReadOverrides = dataclasses.field(default_factory=ReadOverrides)
     tiling: TilingSettings = dataclasses.field(default_factory=TilingSettings)
     executor: ExecutorSettings = dataclasses.field(default_factory=ExecutorSettings)
-    outputs: list[Literal["classes", "confidence", "probabilities", "gap"]] = dataclasses.field(
-        default_factory=lambda: ["classes"]
-    )
+    outputs: list[Literal["classes", "confidence", "probabilities", "gap", "fractions"]] | None = None
+    """None: what suits the model, classes and, where it was trained for them, fractions."""
     dtype: Literal["uint8", "float32"] = "uint8"
     predict: FinishSettings = dataclasses.field(default_factory=FinishSettings)
     tta: Literal["none", "flips"] = "none"
@@ -108,7 +107,7 @@ class PredictTask:
     progress: Show = "auto"
 
     def __post_init__(self) -> None:
-        if "classes" not in self.outputs:
+        if self.outputs is not None and "classes" not in self.outputs:
             msg = "outputs must hold classes; the others are written beside them"
             raise ValueError(msg)
         if self.shard is not None:

@@ -35,6 +35,8 @@ class DataSettings:
     features: list[str] | None = None
     balance: Literal["none", "quarter", "sqrt", "full"] = "quarter"
     cell: int = 1
+    erode: int = 0
+    """Pixels from the border of a labelled area inwards that do not train."""
     memory_gb: float = 4.0
     validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -45,6 +47,9 @@ class DataSettings:
             raise ValueError(msg)
         if not 1 <= self.cell <= 64:  # noqa: PLR2004
             msg = f"data.cell must lie between 1 and 64 pixels, not {self.cell}"
+            raise ValueError(msg)
+        if not 0 <= self.erode <= 64:  # noqa: PLR2004
+            msg = f"data.erode must lie between 0 and 64 pixels, not {self.erode}"
             raise ValueError(msg)
         if self.bands is not None and not self.bands:
             msg = "data.bands must name at least one band"
@@ -90,6 +95,8 @@ class TrainSettings:
     optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
     trainer: TrainerSettings = dataclasses.field(default_factory=TrainerSettings)
     logger: LoggerSettings = dataclasses.field(default_factory=LoggerSettings)
+    task: Literal["classes", "fractions"] = "classes"
+    """What the model says of a pixel: its class, or how much of each class it holds."""
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -105,6 +112,21 @@ class TrainSettings:
             raise ValueError(msg)
         if self.resume and self.overwrite:
             msg = "resume=true goes on and overwrite=true begins anew: choose one"
+            raise ValueError(msg)
+        if self.task == "fractions":
+            self._check_mixtures()
+
+    def _check_mixtures(self) -> None:
+        """What cannot be learnt from linear mixtures of single labelled pixels."""
+        if self.data.features:
+            msg = "task=fractions mixes bands, and the index of a mixture is no mixture of indices: leave out"
+            msg += " data.features"
+            raise ValueError(msg)
+        if self.data.cell != 1:
+            msg = f"task=fractions mixes crops that label one pixel each: set data.cell=1, not {self.data.cell}"
+            raise ValueError(msg)
+        if self.optim.loss != "cross_entropy" or self.optim.label_smoothing:
+            msg = "task=fractions learns fractions by plain cross entropy: leave optim.loss and optim.label_smoothing"
             raise ValueError(msg)
 
 
