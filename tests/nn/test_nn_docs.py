@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
-from pydantic import TypeAdapter
 
-from landmix.cli.config import config_folder
+from landmix.cli.config import config_folder, settings_from
 from landmix.nn.build import build
 from landmix.nn.describe import describe
 from landmix.nn.spec import NetShape
@@ -34,7 +32,7 @@ def shape(name: str) -> NetShape:
     with initialize_config_dir(config_folder(), version_base="1.3"):
         config = compose("demo", [f"net={name}"])
     GlobalHydra.instance().clear()
-    return TypeAdapter(NetShape).validate_python(OmegaConf.to_container(config.net))
+    return settings_from(config.net, NetShape)
 
 
 def test_every_network_has_a_row() -> None:

@@ -202,10 +202,11 @@ def test_arrays_are_read_as_a_scene_is(
     tmp_path: Path, bands: tuple[Band, ...], dtype: str, nodata: float | None
 ) -> None:
     stored = pixels(dtype)
-    path = write_tif(tmp_path / "a.tif", stored, names=("red", "nir"), scale=0.002, offset=-0.1, nodata=nodata)
+    # an offset with which no two stored numbers add up to a divisor of 0
+    path = write_tif(tmp_path / "a.tif", stored, names=("red", "nir"), scale=0.002, offset=-0.1003, nodata=nodata)
     names = BandSet(bands).inputs.names
     order = [("red", "nir").index(name) for name in names]
-    lines = Affine(scale=(0.002,) * len(names), offset=(-0.1,) * len(names))
+    lines = Affine(scale=(0.002,) * len(names), offset=(-0.1003,) * len(names))
     standard = Affine(scale=(2.0,) * len(bands), offset=(0.5,) * len(bands))
     bundle = bundle_with(bands, nodata=(nodata,) * len(names), scaling=lines, normalise=standard)
     there, valid = read(path, bundle)
