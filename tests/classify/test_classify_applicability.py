@@ -13,6 +13,7 @@ from classify_files import ENGINES, LEGEND, model, plan_of, read, run, scene_val
 from landmix.core.legend import Legend
 from landmix.errors import LandmixError
 from landmix.geo.sidecars import sidecar_paths
+from landmix.model import Model
 from landmix.nn.network import Network
 from landmix.nn.reference import Reference
 
@@ -79,6 +80,20 @@ def test_the_raster_says_what_it_is(scene: str, tmp_path: Path) -> None:
     assert 'maximumValue="2"' in sidecar_paths(path)["qml"].read_text()
     with rasterio.open(tmp_path / "map.tif") as file:
         assert "LANDMIX_DIGEST" in file.tags()
+
+
+def test_an_array_is_told_the_same(scene: str, tmp_path: Path) -> None:
+    rioxarray = pytest.importorskip("rioxarray")
+    bundle = knowing()
+    path = mapped(bundle, scene, tmp_path / "map.tif", ENGINES[0].values[0])  # type: ignore[arg-type]
+    own = Model(bundle, device="cpu", backend="torch", precision="fp32")
+    for chunks in (None, {"y": 33, "x": 40}):
+        with rioxarray.open_rasterio(scene, chunks=chunks) as array:
+            found = own.classify_xarray(array, bands=[2, 1], outputs=["applicability"]).applicability
+            np.testing.assert_array_equal(found.values, read(path)[0])
+            assert found.attrs["scale_factor"] == 0.01
+            with pytest.raises(LandmixError, match="applicability"):
+                Model(model(), device="cpu").classify_xarray(array, bands=[2, 1], outputs=["applicability"])
 
 
 def test_a_model_without_a_reference_is_told_so(scene: str, tmp_path: Path) -> None:
