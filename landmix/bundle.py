@@ -16,6 +16,7 @@ from landmix.core.bands import Band, BandSet, Formula
 from landmix.core.indices import check
 from landmix.core.legend import Legend, LegendClass
 from landmix.core.scaling import DECODINGS, Affine
+from landmix.engines.engine import Trust
 from landmix.errors import LandmixError
 from landmix.geo.options import ReadOptions
 from landmix.geo.products.definition import names, parse
@@ -25,14 +26,27 @@ from landmix.nn.own import OwnNetwork, margin_of
 from landmix.nn.plugin import Plugin, needed
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec, OwnSpec
 from landmix.safetensors_file import write_safetensors
-from landmix.weights import check_fit, check_sound, check_weights, hash_weights
+from landmix.weights import (
+    check_fit,
+    check_sound,
+    check_weights,
+    describe_reference,
+    hash_weights,
+    parse_reference,
+    with_reference,
+    without_reference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from landmix.nn.build import AnyNetwork
+    from landmix.nn.reference import Reference
 
 TASKS = ("classes", "fractions")
+
+LOWEST, HIGHEST = 0.05, 20.0
+"""Between which a temperature lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +72,10 @@ class Bundle:
     """The step before it, for each of `bands.inputs` (`core.scaling.decode`); empty: none."""
     weights: dict[str, Tensor]
     """State of `Network(net)`, on the CPU."""
+    temperature: float = 1.0
+    """What its logits are divided by, so that its probabilities are true (Guo et al. 2017)."""
+    reference: Reference | None = None
+    """What applicability is measured against; None in models that were made without."""
     scene: dict[str, Any] = field(default_factory=dict)
     """How the training scenes were read (`scene.*`); prediction reads the same way unless told otherwise."""
     training: dict[str, Any] = field(default_factory=dict)
@@ -77,6 +95,14 @@ class Bundle:
         if self.task not in TASKS:
             msg = f"it was trained for a task that this landmix does not know: {self.task!r}"
             raise ValueError(msg)
+        if not LOWEST <= self.temperature <= HIGHEST:
+            msg = f"the temperature of a model lies between {LOWEST:g} and {HIGHEST:g}, but is {self.temperature}"
+            raise ValueError(msg)
+
+    @property
+    def trust(self) -> Trust:
+        """What an engine needs to know besides the weights."""
+        return Trust(temperature=self.temperature, reference=self.reference)
 
     @property
     def steps(self) -> tuple[str | None, ...]:
@@ -111,7 +137,7 @@ class Bundle:
         """sha256 of everything that decides what a map looks like (not of how the model was made)."""
         described = _describe(self)
         keys = ("net", "bands", "nodata", "normalise", "legend", "scene", "weights", "decode")
-        kept = {key: described[key] for key in keys}
+        kept = {key: described[key] for key in (*keys, *_NEW) if key in described}
         if self.task != "classes":  # older models keep their digests
             kept["task"] = self.task
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
@@ -187,8 +213,15 @@ def _with_code(bundle: Bundle, path: Path, plugin: str | Path | None, warn: Call
     return replace(bundle, net=net, plugin=code)
 
 
+_NEW = ("temperature", "reference")
+"""What models of version 1 lack; left out where it says nothing, so that their digests stand."""
+
+
 def _content(bundle: Bundle) -> dict[str, Any]:
-    return {"format": FORMAT, "version": VERSION, "bundle": _describe(bundle), "weights": bundle.weights}
+    described = _describe(bundle)
+    version = VERSION if set(_NEW) & set(described) else 1
+    tensors = with_reference(bundle.weights, bundle.reference)
+    return {"format": FORMAT, "version": version, "bundle": described, "weights": tensors}
 
 
 def _describe(bundle: Bundle) -> dict[str, Any]:
@@ -207,11 +240,14 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "training": bundle.training,
         "accuracy": bundle.accuracy,
         "weights": hash_weights(bundle.weights),
+        **({"temperature": bundle.temperature} if bundle.temperature != 1 else {}),
+        **({"reference": describe_reference(bundle.reference)} if bundle.reference else {}),
     }
 
 
-def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
+def _parse(data: dict[str, Any], tensors: dict[str, Tensor]) -> Bundle:
     spec = _spec(data["net"])
+    weights, others = without_reference(tensors)
     if spec.own is None:
         check_weights(spec, weights)
     else:  # whether they fit is known when there is code
@@ -230,6 +266,8 @@ def _parse(data: dict[str, Any], weights: dict[str, Tensor]) -> Bundle:
         task=data.get("task", "classes"),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
+        temperature=float(data.get("temperature", 1.0)),
+        reference=parse_reference(data.get("reference"), others, 0 if spec.own else spec.encoder.widths[-1]),
         scene=_scene(data["scene"]),
         training=dict(_plain(data["training"])),
         accuracy=dict(_plain(data["accuracy"])),

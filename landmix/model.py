@@ -146,10 +146,10 @@ class Model:
         the names and wavelengths that lie along it; `bands` names them instead, by number from 1 or by name, in the
         order of the model's. What numbers mean follows from `scale_factor` and `add_offset` as rioxarray keeps them;
         `scale` and `offset` say it instead: `value * scale + offset` is the physical value. Pixels are nodata where
-        they are NaN or `rio.nodata`; so is all outside. `outputs`, some of classes, confidence, gap and probabilities,
-        or classes and fractions of a model that tells them, gives them together as a Dataset, stored as the command
-        stores them. `tta`: `flips` averages over turned surroundings. `allow_missing`: bands or roles that may lack;
-        they count as the mean of the training pixels.
+        they are NaN or `rio.nodata`; so is all outside. `outputs`, some of classes, confidence, gap, probabilities and
+        applicability, or classes and fractions of a model that tells them, gives them together as a Dataset, stored as
+        the command stores them. `tta`: `flips` averages over turned surroundings. `allow_missing`: bands or roles that
+        may lack; they count as the mean of the training pixels.
 
         Raises `LandmixError` where the array does not fit the model or a package is missing, `UsageError` for arguments
         that cannot be.

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = "landmix-model"
-VERSION = 1
+VERSION = 2
+"""1: without temperature and reference; written where a model has neither, so that older versions read it."""
 
 
 def is_model(path: Path) -> bool:
@@ -42,7 +43,7 @@ def read_model(path: Path) -> dict[str, Any]:
         hint = " (an unfinished training run goes on with resume=true)" if _is_lightning(content) else ""
         msg = f"{path} is a {kind}, but no landmix model{hint}"
         raise LandmixError(msg)
-    if str(content.get("version")) != str(VERSION):
+    if str(content.get("version")) not in {"1", str(VERSION)}:
         msg = f"{path} was written by a newer landmix (model format {content.get('version')!r}): update landmix"
         raise LandmixError(msg)
     return content

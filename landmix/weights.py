@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from landmix.nn.network import Network
+from landmix.nn.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,55 @@ def check_sound(weights: dict[str, Tensor]) -> None:
         if not torch.isfinite(tensor).all():
             msg = f"its weight {name} is not finite"
             raise ValueError(msg)
+
+
+_REFERENCE = "landmix/reference."
+"""Before the names of what is no weight: no network has such."""
+
+
+def with_reference(weights: dict[str, Tensor], reference: Reference | None) -> dict[str, Tensor]:
+    """The tensors of a model file: those of the network, and of what applicability is measured against."""
+    if reference is None:
+        return weights
+    return {**weights, **{f"{_REFERENCE}{name}": getattr(reference, name) for name in ("mean", "scale", "points")}}
+
+
+def without_reference(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The other way round, not yet checked: the network's tensors, and the others by their own names."""
+    named = {str(name): value for name, value in tensors.items()}
+    others = {name.removeprefix(_REFERENCE): value for name, value in named.items() if name.startswith(_REFERENCE)}
+    return {name: value for name, value in tensors.items() if not str(name).startswith(_REFERENCE)}, others
+
+
+def parse_reference(data: Any, tensors: dict[str, Tensor], width: int) -> Reference | None:
+    """What applicability is measured against, if a file has it: `data` beside the tensors, `width` features.
+
+    Raises `ValueError` or `KeyError` where the two do not fit each other or the network.
+    """
+    if data is None and not tensors:
+        return None
+    if set(tensors) != {"mean", "scale", "points"}:
+        msg = "it lacks a part of what applicability is measured against"
+        raise ValueError(msg)
+    check_sound(tensors)
+    for name, tensor in tensors.items():
+        axes = 2 if name == "points" else 1
+        if tensor.ndim != axes or tensor.dtype != torch.float32 or tensor.shape[-1] != width:
+            msg = f"the {name} that applicability is measured against has not the shape of its network"
+            raise ValueError(msg)
+    if hash_weights(tensors) != data["sha256"]:
+        msg = "what applicability is measured against is not what was saved"
+        raise ValueError(msg)
+    return Reference(**tensors, distance=float(data["distance"]), threshold=float(data["threshold"]))
+
+
+def describe_reference(reference: Reference) -> dict[str, Any]:
+    """What `parse_reference` wants beside the tensors."""
+    return {
+        "distance": reference.distance,
+        "threshold": reference.threshold,
+        "sha256": hash_weights(without_reference(with_reference({}, reference))[1]),
+    }
 
 
 def _plain(tensor: object) -> bool:

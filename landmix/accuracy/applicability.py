@@ -25,7 +25,7 @@ class Applicability:
     scale: NDArray[np.float64]
     """(D,) weight / standard deviation (n - 1); 0 for a feature that does not vary."""
     points: NDArray[np.float64]
-    """(N, D) the training points, standardised and weighted."""
+    """(P, D) the training points that others are compared with, standardised and weighted."""
     distance: float
     """Mean distance between two training points."""
     threshold: float
@@ -38,13 +38,17 @@ class Applicability:
 
 
 def applicability(
-    features: NDArray[np.floating], fold: NDArray[np.integer], weights: NDArray[np.floating] | None = None
+    features: NDArray[np.floating],
+    fold: NDArray[np.integer],
+    weights: NDArray[np.floating] | None = None,
+    kept: NDArray[np.intp] | None = None,
 ) -> Applicability:
     """Learn it from training points (N, D), their folds (N,), and how much each feature counts (D,).
 
-    The threshold is the outlier limit of the distances of points to those of other folds: the third quartile and 1.5
-    times the range between the quartiles, or the largest where that is less. Raises `ValueError` for points that are
-    all alike, or that lie in one fold.
+    `kept` (P,): the points that others are compared with; None: all. The threshold is the outlier limit of the
+    distances of points to those that are kept of other folds: the third quartile and 1.5 times the range between the
+    quartiles, or the largest where that is less. Points of a fold below 0 count for no threshold. Raises `ValueError`
+    for points that are all alike, or that lie in one fold.
     """
     features = np.asarray(features, np.float64)
     deviation = features.std(0, ddof=1)
@@ -59,14 +63,21 @@ def applicability(
     if distance <= 0:
         msg = "the training points are all alike: there is no distance to compare with"
         raise ValueError(msg)
-    nearest = np.empty(len(points))
-    for number in np.unique(fold):
-        here = fold == number
-        if here.all():
-            msg = "the training points lie in one fold: how far new places are from them is not known"
-            raise ValueError(msg)
-        nearest[here] = KDTree(points[~here]).query(points[here])[0]
-    nearest /= distance
+    kept = np.arange(len(points)) if kept is None else kept
+    nearest = _nearest(points, fold, kept) / distance
     low, high = np.quantile(nearest, [0.25, 0.75])
     threshold = float(min(high + 1.5 * (high - low), nearest.max()))
-    return Applicability(mean=mean, scale=scale, points=points, distance=distance, threshold=threshold)
+    return Applicability(mean=mean, scale=scale, points=points[kept], distance=distance, threshold=threshold)
+
+
+def _nearest(points: NDArray[np.float64], fold: NDArray[np.integer], kept: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Distance of each point that has a fold to the nearest of those that are kept of other folds."""
+    found = []
+    for number in np.unique(fold[fold >= 0]):
+        others = kept[fold[kept] != number]
+        if len(others):
+            found.append(KDTree(points[others]).query(points[fold == number])[0])
+    if not found:
+        msg = "the training points lie in one fold: how far new places are from them is not known"
+        raise ValueError(msg)
+    return np.concatenate(found)

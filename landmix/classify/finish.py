@@ -10,6 +10,7 @@ import rasterio.features
 from rasterio.errors import RasterioError
 
 from landmix.classify.part import read_part, write_part
+from landmix.engines.engine import FULL, INSIDE
 from landmix.errors import LandmixError
 from landmix.files import replacing
 from landmix.geo.sidecars import sidecar_paths, write_share_style, write_sidecars
@@ -56,7 +57,7 @@ def assemble(plan: Plan, layer: Layer, bundle: Bundle, counted: Mapping[Path, di
 def style(plan: Plan, layer: Layer, bundle: Bundle, counts: dict[int, int]) -> None:
     """Write what gives a raster's values names and colours; `counts` are pixels by value."""
     if layer.name != "classes":
-        write_share_style(plan.path(layer))
+        write_share_style(plan.path(layer), FULL / INSIDE if layer.name == "applicability" else 1.0)
         return
     named = {value: count for value, count in counts.items() if value != bundle.legend.nodata}
     write_sidecars(plan.target, bundle.legend, named)

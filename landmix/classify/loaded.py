@@ -50,7 +50,9 @@ class Loaded:
         with self._lock:
             key = spec, flips
             if key not in self._engines:
-                self._engines[key] = Engines(self.bundle.network(), spec, flips=flips, threads=self.threads)
+                self._engines[key] = Engines(
+                    self.bundle.network(), spec, trust=self.bundle.trust, flips=flips, threads=self.threads
+                )
             return self._engines[key]
 
 

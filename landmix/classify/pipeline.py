@@ -247,6 +247,9 @@ def render(layer: Layer, prediction: Prediction, legend: Legend) -> NDArray[np.g
     if layer.name == "fractions":
         return _fractions(layer, prediction)
     share = prediction.shares[layer.name]
+    if share.dtype != layer.dtype:  # beside fractions nothing comes coded
+        known = np.where(prediction.valid, share, 0)
+        share = np.rint((known / layer.scale).clip(max=FULL)).astype(layer.dtype)
     share[:, ~prediction.valid] = layer.nodata
     return share
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.classify.cut import cut_for
-from landmix.engines.engine import FULL, SHARES, Wanted
+from landmix.engines.engine import BESIDES, FULL, INSIDE, SHARES, Wanted
 from landmix.errors import LandmixError, UsageError
 from landmix.files import local_file
 from landmix.geo.remote import shown
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _GPU_CORE = 2048
 """Side in pixels, about, of what is read at once for a GPU, which wants more at a time."""
 
-OUTPUTS = ("classes", *SHARES, "fractions")
+OUTPUTS = ("classes", *BESIDES, "fractions")
 
 SUITED = {"classes": ("classes",), "fractions": ("classes", "fractions")}
 """What is written where nothing else is asked for, by what the model was trained for."""
@@ -76,9 +76,10 @@ class PredictSettings:
     @property
     def wanted(self) -> Wanted:
         """What the engine is to give; fractions are probabilities to it, which are coded together later."""
+        shares = tuple(name for name in BESIDES if name in self.outputs)
         if "fractions" in self.outputs:
-            return Wanted(shares=("probabilities",), coded=False)
-        return Wanted(shares=tuple(s for s in SHARES if s in self.outputs), coded=self.dtype == "uint8")
+            return Wanted(shares=("probabilities", *shares), coded=False)
+        return Wanted(shares=shares, coded=self.dtype == "uint8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,15 +174,27 @@ def outputs_for(bundle: Bundle, asked: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(asked)
 
 
+def check_outputs(bundle: Bundle, settings: PredictSettings) -> None:
+    """Raise `LandmixError` where a model has not learnt what is asked of it."""
+    if "applicability" in settings.outputs and bundle.reference is None:
+        msg = (
+            "outputs asks for applicability, but this model does not know how far its training pixels lie apart: train"
+            " a network of landmix's own again, with labels in several places"
+        )
+        raise LandmixError(msg)
+
+
 def layers(legend: Legend, settings: PredictSettings) -> tuple[Layer, ...]:
     """The rasters that the settings ask for."""
     shares = _shares(settings.dtype)
+    inside = shares | ({"scale": 1 / INSIDE} if settings.dtype == "uint8" else {})
     found = {
         "classes": Layer(name="classes", bands=("class",), dtype=legend.dtype, nodata=legend.nodata, scale=1.0),
         "confidence": Layer(name="confidence", bands=("confidence",), **shares),
         "gap": Layer(name="gap", bands=("gap",), **shares),
         "probabilities": Layer(name="probabilities", bands=legend.names, **shares),
         "fractions": Layer(name="fractions", bands=legend.names, **shares),
+        "applicability": Layer(name="applicability", bands=("dissimilarity / threshold, inside up to 1",), **inside),
     }
     return tuple(found[name] for name in OUTPUTS if name in settings.outputs)
 
@@ -209,8 +222,11 @@ def provenance(
         del kept["creation"]
     del kept["allow_missing"]  # but what is missing does
     missing = missing_bands(bundle.bands, scene.bands)
+    known = bundle.reference if "applicability" in settings.outputs else None
+    measured = {"threshold": known.threshold, "distance": known.distance} if known else None
     return {
         **({"missing": json.dumps(missing, ensure_ascii=False)} if missing else {}),
+        **({"applicability": json.dumps(measured)} if measured else {}),
         "version": version,
         "model": bundle.digest,
         "input": json.dumps([{"name": n, "sha256": h} for n, h in zip(names, hashes, strict=True)], ensure_ascii=False),

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from landmix.classify.fitted import fitted
-from landmix.classify.plan import Plan, PredictSettings, layers, provenance, stamp
+from landmix.classify.plan import Plan, PredictSettings, check_outputs, layers, provenance, stamp
 from landmix.errors import UsageError
 from landmix.files import WORK
 from landmix.geo.open import open_entry
@@ -68,6 +68,7 @@ def plan_scene(
     where the user says so; `places`: where layers are to lie that are not called after the map. Raises `LandmixError`
     where the scene is unreadable or lacks a band of the model.
     """
+    check_outputs(bundle, settings)
     scene = open_entry(entry, options or ReadOptions(**as_trained(bundle)), inherited=inherited)
     scene.check_known()
     for note in scene.notes:

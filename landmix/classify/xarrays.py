@@ -13,7 +13,7 @@ from landmix.classify.array_cut import at_once, lazily
 from landmix.classify.array_layers import as_layer
 from landmix.classify.array_scene import scene_of
 from landmix.classify.fitted import fitted
-from landmix.classify.plan import OUTPUTS, PredictSettings, layers
+from landmix.classify.plan import OUTPUTS, PredictSettings, check_outputs, layers
 from landmix.classify.prepare import reading
 from landmix.errors import LandmixError, UsageError
 from landmix.version import __version__
@@ -46,6 +46,7 @@ def classify_array(
     package is missing.
     """
     _check(array, settings)
+    check_outputs(model.bundle, settings)
     axis = _band_axis(array, dim)
     array = array.transpose(axis, array.rio.y_dim, array.rio.x_dim)
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from landmix.engines.engine import Answer, EngineSpec, Wanted
+    from landmix.engines.engine import Answer, EngineSpec, Trust, Wanted
 
 T = TypeVar("T")
 
@@ -37,10 +37,18 @@ class OpenVinoEngine:
     """An `Engine` with one compiled graph for each size of tile; each thread has an infer request of its own."""
 
     def __init__(
-        self, network: nn.Module, bands: int, margin: int, classes: int, spec: EngineSpec, wanted: Wanted, threads: int
+        self,
+        network: nn.Module,
+        bands: int,
+        margin: int,
+        classes: int,
+        spec: EngineSpec,
+        wanted: Wanted,
+        threads: int,
+        trust: Trust,
     ) -> None:
         """Up to `threads` callers compute at once, each in one thread."""
-        self._plain = Deployed(network, wanted)
+        self._plain = Deployed(network, wanted, trust, margin)
         self._model = _converted(self._plain, bands, margin)
         self._bands, self._margin, self._classes, self._side, self._wanted = bands, margin, classes, spec.tile, wanted
         self._options = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from landmix.engines.engine import Answer, EngineSpec, Wanted
+    from landmix.engines.engine import Answer, EngineSpec, Trust, Wanted
 
 
 class _Gelu(nn.Module):
@@ -49,12 +49,14 @@ class _Graph(Deployed):
 class TorchEngine:
     """An `Engine`. Fused convolutions are as fast as compiled ones, without ten seconds of compiling."""
 
-    def __init__(self, network: nn.Module, margin: int, classes: int, spec: EngineSpec, wanted: Wanted) -> None:
+    def __init__(
+        self, network: nn.Module, margin: int, classes: int, spec: EngineSpec, wanted: Wanted, trust: Trust
+    ) -> None:
         inner = torch.bfloat16 if spec.precision == "bf16" else torch.float32
         if spec.precision == "fp32":
             _steady(network)
         network = network.to(inner, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._graph = _Graph(fused(network), wanted, precision=spec.precision)
+        self._graph = _Graph(fused(network), wanted, trust, margin, precision=spec.precision)
         self._margin, self._classes, self._side, self._wanted = margin, classes, spec.tile, wanted
 
     def __call__(

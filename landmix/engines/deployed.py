@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from landmix.engines.engine import FULL
-from landmix.nn.layers import BatchNorm
+from landmix.engines.engine import FULL, INSIDE, SHARES
+from landmix.nn.layers import BatchNorm, cropped
+from landmix.nn.reference import Dissimilarity
 
 if TYPE_CHECKING:
-    from landmix.engines.engine import Wanted
+    from collections.abc import Iterable
+
+    from landmix.engines.engine import Trust, Wanted
     from landmix.nn.network import Network
 
 N = TypeVar("N", bound=nn.Module)
@@ -26,10 +29,15 @@ class Deployed(nn.Module):
     must become 0 after it.
     """
 
-    def __init__(self, network: nn.Module, wanted: Wanted, *, precision: str = "fp32") -> None:
+    def __init__(
+        self, network: nn.Module, wanted: Wanted, trust: Trust, margin: int, *, precision: str = "fp32"
+    ) -> None:
+        """`network` gives features too (`WithFeatures`) where applicability is wanted; `margin` is its own."""
         super().__init__()
         self.network = network
-        self._wanted = wanted
+        reference = trust.reference if "applicability" in wanted.shares else None
+        self.dissimilarity = Dissimilarity(reference) if reference else None
+        self._wanted, self._temperature, self._margin = wanted, trust.temperature, margin
         self._inner = torch.bfloat16 if precision == "bf16" else torch.float32
 
     def forward(self, stored: Tensor, valid: Tensor | None, scale: Tensor, offset: Tensor) -> tuple[Tensor, ...]:
@@ -44,21 +52,31 @@ class Deployed(nn.Module):
             pixels = torch.where(valid[:, None] != 0, pixels, 0.0)
         # in two steps: about twice as fast as both at once
         pixels = pixels.to(self._inner).contiguous(memory_format=torch.channels_last)
-        logits = self.network(pixels).to(torch.float32, memory_format=torch.contiguous_format)  # (B, K, H, W)
+        logits, features = self._computed(pixels)
+        logits = logits.to(torch.float32, memory_format=torch.contiguous_format)  # (B, K, H, W)
         best, index = self._best(logits)
-        shares = [self._coded(share) for share in self._shares(logits, best)]
+        found = self._shares(logits, best)
+        if self.dissimilarity is not None:
+            # cropped last: OpenVINO takes ten times as long to reorder features that are part of a larger array
+            found["applicability"] = cropped(self.dissimilarity(features), self._margin)
+        shares = [self._coded(name, found[name]) for name in self._wanted.shares]
         return index.to(torch.uint8 if logits.shape[1] <= 256 else torch.int32), *shares  # noqa: PLR2004
+
+    def _computed(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and the features behind them where they are needed."""
+        return self.network(pixels) if self.dissimilarity is not None else (self.network(pixels), None)
 
     def _best(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """The highest logit (B, 1, H, W) and the first class that has it (B, H, W)."""
         best, index = logits.max(1, keepdim=True)  # several times faster than argmax
         return best, index[:, 0]
 
-    def _shares(self, logits: Tensor, best: Tensor) -> list[Tensor]:
-        wanted = self._wanted.shares
+    def _shares(self, logits: Tensor, best: Tensor) -> dict[str, Tensor]:
+        """What is wanted of `SHARES`. The temperature changes nothing else: classes stay what they are."""
+        wanted = [name for name in self._wanted.shares if name in SHARES]
         if not wanted:
-            return []
-        powers = (logits - best).exp()  # (B, K, H, W), the best is 1
+            return {}
+        powers = ((logits - best) / self._temperature).exp()  # (B, K, H, W), the best is 1
         total = powers.sum(1, keepdim=True)
         found = {"confidence": total.reciprocal()}
         if "probabilities" in wanted:
@@ -67,10 +85,14 @@ class Deployed(nn.Module):
             one = logits.shape[1] == 1
             two = powers.topk(1 if one else 2, dim=1).values
             found["gap"] = (two[:, :1] if one else two[:, :1] - two[:, 1:]) / total
-        return [found[name] for name in wanted]
+        return found
 
-    def _coded(self, share: Tensor) -> Tensor:
-        return (share * FULL).round().to(torch.uint8) if self._wanted.coded else share
+    def _coded(self, name: str, values: Tensor) -> Tensor:
+        if not self._wanted.coded:
+            return values
+        if name == "applicability":
+            return (values * INSIDE).clamp(max=FULL).round().to(torch.uint8)
+        return (values * FULL).round().to(torch.uint8)
 
 
 def folded(network: N) -> N:
@@ -98,12 +120,22 @@ class Flips(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.encoder = network.encoder
-        turns = range(8) if network.margin else range(1)
-        self.heads = nn.ModuleList(_turned(network.head, turn) for turn in turns)
+        self.head = _Mean(_turned(network.head, turn) for turn in (range(8) if network.margin else range(1)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Normalised pixels (B, C, H, W) -> logits (B, K, H - 2 margin, W - 2 margin)."""
-        features = self.encoder(pixels)
+        return self.head(self.encoder(pixels))  # type: ignore[no-any-return]
+
+
+class _Mean(nn.Module):
+    """The mean of what several heads say."""
+
+    def __init__(self, heads: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, D, H, W) -> logits (B, K, H - 2 margin, W - 2 margin)."""
         return torch.stack([head(features) for head in self.heads]).mean(0)
 
 

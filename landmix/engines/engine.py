@@ -9,11 +9,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from landmix.nn.reference import Reference
+
 SHARES = ("confidence", "probabilities", "gap")
-"""What an engine can say of a pixel besides its class."""
+"""What an engine can say of how sure a class is, from 0 to 1."""
+
+BESIDES = (*SHARES, "applicability")
+"""All that it can say of a pixel besides its class."""
 
 FULL = 200
-"""The stored value of a probability of 1 in uint8."""
+"""The stored value of a probability of 1 in uint8, and the highest that is stored."""
+
+INSIDE = 100
+"""The stored value of an applicability of 1 in uint8; up to there a pixel is like those of training."""
 
 STORED = frozenset({"uint8", "int8", "uint16", "int16", "int32", "float32"})
 """Data types that engines take as they are; others are turned into float32 before."""
@@ -48,13 +56,23 @@ class EngineSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What a model has learnt of how far it can be trusted."""
+
+    temperature: float = 1.0
+    """What logits are divided by before they become probabilities."""
+    reference: Reference | None = None
+    """What applicability is measured against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What an engine is to give: each combination is built once."""
 
     shares: tuple[str, ...] = ()
-    """Of `SHARES`, in that order."""
+    """Of `BESIDES`, in that order."""
     coded: bool = True
-    """Shares as uint8 from 0 to `FULL`; else float32 from 0 to 1."""
+    """As uint8 from 0 to `FULL`; else as float32, applicability without an upper end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from landmix.engines.engine import EngineSpec, Wanted
+    from landmix.engines.engine import EngineSpec, Trust, Wanted
 
 
 class GpuEngine:
     """An `Engine`. While one caller decodes, another's pixels are copied or computed: only weights are shared."""
 
-    def __init__(self, network: nn.Module, margin: int, spec: EngineSpec, wanted: Wanted) -> None:
+    def __init__(self, network: nn.Module, margin: int, spec: EngineSpec, wanted: Wanted, trust: Trust) -> None:
         inner = torch.bfloat16 if spec.precision == "bf16" else torch.float32
         self._device = torch.device(spec.device)
         if spec.precision == "fp32":
             torch.backends.cudnn.allow_tf32 = False  # else convolutions are rounded to 10 bits
         network = network.to(self._device, inner, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._graph = Deployed(network, wanted, precision=spec.precision)
+        self._graph = Deployed(network, wanted, trust, margin, precision=spec.precision).to(self._device)
         self._margin, self._side, self._wanted = margin, spec.tile, wanted
         self._batch = _room(spec, self._device)
         self._lock = threading.Lock()

@@ -88,6 +88,7 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         "limits": [Markdown(sentence) for sentence in limits(bundle)],
         "split": Markdown(of.split(figures)),
         "classes": of.classes(bundle),
+        "sureness": Markdown(of.sureness(bundle)),
         "confused": Markdown(of.confused(figures)),
         "warnings": [Markdown(escaped(text, _LINES)) for text in of.texts(figures.get("warnings"))],
         "takes": of.takes(bundle),

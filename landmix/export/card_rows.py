@@ -73,6 +73,26 @@ def confused(figures: dict[str, Any]) -> str:
     )
 
 
+def sureness(bundle: Bundle) -> str:
+    """What its probabilities are worth, and whether it knows where not to be trusted; Markdown."""
+    found = table(bundle.accuracy, "calibration")
+    before, after = number(found.get("ece_before")), number(found.get("ece_after"))
+    if not number(found.get("folds")):
+        text = (
+            "Calibration was not measured: a probability of 0.9 ranks above 0.8, but need not be right nine times out"
+        )
+        text += " of ten."
+    else:
+        text = f"Probabilities are calibrated with a temperature of {plain(bundle.temperature, 3)}, fitted on"
+        text += f" {count(found.get('n'))} training pixels that were held back."
+    if before is not None and after is not None:
+        text += f" Their expected calibration error on the validation part is {before:.3f} without it and {after:.3f}"
+        text += " with it."
+    if bundle.reference is not None:
+        text += " `outputs=[classes,applicability]` shows where pixels are unlike those of training."
+    return text
+
+
 def takes(bundle: Bundle) -> str:
     """What a scene must have, in a few sentences."""
     read, options = bundle.bands.inputs, bundle.scene

@@ -40,7 +40,7 @@ class Graph(nn.Module):
         self.valid = _Valid(bundle, as_qgis=client == "deepness")
         self.channels = _Channels(bundle)
         self.network = folded(bundle.network())
-        self.margin = bundle.margin
+        self.margin, self.temperature = bundle.margin, bundle.temperature
         self.factor = 255.0 if client == "deepness" else None
         scale, offset = bundle.normalise.arrays
         self.scale, self.offset = nn.Buffer(_lines(scale)), nn.Buffer(_lines(offset))
@@ -55,7 +55,8 @@ class Graph(nn.Module):
             valid = valid & _finite(values).all(1, keepdim=True)
         normalised = torch.where(valid, values * self.scale + self.offset, 0.0)
         padded = functional.pad(normalised, (self.margin,) * 4)  # (N, C, S + 2 margin, S + 2 margin)
-        return self.network(padded).softmax(1)  # type: ignore[no-any-return]
+        logits: Tensor = self.network(padded)
+        return (logits / self.temperature if self.temperature != 1 else logits).softmax(1)
 
 
 class _Valid(nn.Module):

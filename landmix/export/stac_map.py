@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from landmix.engines.engine import SHARES
+from landmix.engines.engine import BESIDES
 from landmix.errors import LandmixError
 from landmix.export.stac_bands import number
 from landmix.export.stac_dates import when
@@ -36,6 +36,7 @@ _TITLES = {
     "gap": "Best minus second probability",
     "probabilities": "Probability of each class",
     "fractions": "Fraction of each class in the pixel",
+    "applicability": "Dissimilarity to the training pixels, in thresholds",
 }
 _MEDIA = {
     ".tif": "image/tiff; application=geotiff", ".tiff": "image/tiff; application=geotiff", ".jp2": "image/jp2",
@@ -126,7 +127,7 @@ def _origins(entry: Entry, source: Source, folder: Path) -> Iterator[dict[str, s
 
 def _assets(raster: Path, legend: Legend, digest: str, pixel: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """The map and those of its companions that were made with it."""
-    for name in ("classes", *SHARES):
+    for name in ("classes", *BESIDES, "fractions"):
         path = raster if name == "classes" else raster.with_name(f"{raster.stem}_{name}.tif")
         if not path.is_file():
             continue

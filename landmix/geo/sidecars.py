@@ -44,9 +44,9 @@ def write_sidecars(raster: Path, legend: Legend, counts: dict[int, int]) -> None
     write_text(paths["cpg"], "UTF-8\n")
 
 
-def write_share_style(raster: Path) -> None:
-    """Write the style of a raster of shares from 0 to 1: confidence, gap, probabilities."""
-    write_text(sidecar_paths(raster)["qml"], share_style())
+def write_share_style(raster: Path, highest: float = 1.0) -> None:
+    """Write the style of a raster of shares from 0 to 1, or from 0 to another highest value."""
+    write_text(sidecar_paths(raster)["qml"], share_style(highest))
 
 
 def _cut(name: str) -> str:

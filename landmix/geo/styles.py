@@ -21,9 +21,12 @@ def class_style(legend: Legend) -> str:
     return _style(renderer)
 
 
-def share_style() -> str:
-    """The style of a raster of shares: the first band, always from 0 to 1, so that two maps can be compared by eye."""
-    renderer = _renderer("singlebandpseudocolor", classificationMin="0", classificationMax="1")
+def share_style(highest: float = 1.0) -> str:
+    """The style of a raster of shares: the first band, always from 0 to 1, so that two maps can be compared by eye.
+
+    `highest`: another end than 1.
+    """
+    renderer = _renderer("singlebandpseudocolor", classificationMin="0", classificationMax=f"{highest:g}")
     shader = ET.SubElement(
         ET.SubElement(renderer, "rastershader"),
         "colorrampshader",
@@ -31,7 +34,7 @@ def share_style() -> str:
         classificationMode="1",
         clip="0",
         minimumValue="0",
-        maximumValue="1",
+        maximumValue=f"{highest:g}",
         labelPrecision="2",
     )
     places = [f"{i / (len(_COLORS) - 1):g}" for i in range(len(_COLORS))]
@@ -47,7 +50,8 @@ def share_style() -> str:
     ):
         ET.SubElement(ramp, "Option", name=name, type="QString", value=value)
     for place, color in stops:
-        ET.SubElement(shader, "item", value=place, label=place, color=color, alpha="255")
+        value = f"{highest * float(place):g}"
+        ET.SubElement(shader, "item", value=value, label=value, color=color, alpha="255")
     return _style(renderer)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from landmix.report import figures, tables, words
+from landmix.report.trust import trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,6 +93,8 @@ def train_page(data: TrainReport) -> str:
         baselines=tables.baseline_rows(data.metrics),
         fractions=tables.fraction_rows(data.metrics),
         verdict=tables.verdict(data.metrics),
+        trust=trust(data.metrics),
+        reliability=_reliability(data.metrics),
         curves=figures.curves(data.history) if data.history else "",
         places=figures.places(data.places) if data.places else "",
         distances=figures.distances(data.metrics),
@@ -139,6 +142,12 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["count"] = words.count
     return environment
+
+
+def _reliability(metrics: Mapping[str, Any]) -> str:
+    """The diagram; empty where nothing was validated."""
+    found = metrics.get("calibration")
+    return figures.reliability(found) if found and words.number(found["ece_after"]) is not None else ""
 
 
 def _counts(confusion: Confusion | None) -> list[tuple[str, list[str]]]:

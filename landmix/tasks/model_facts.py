@@ -29,6 +29,8 @@ def model_facts(bundle: Bundle, path: Path) -> dict[str, Any]:
         "classes": [{"value": c.value, "name": c.name, "color": c.color} for c in bundle.legend],
         "map": {"nodata": bundle.legend.nodata, "dtype": bundle.legend.dtype.name},
         "margin": None if network["sees"] is None else bundle.margin,
+        "temperature": bundle.temperature,
+        "applicability": _reach(bundle),
         "parameters": network["parameters"],
         "multiply_adds": network["multiply_adds"],
         "network": network,
@@ -92,6 +94,14 @@ def _input(bundle: Bundle, i: int) -> dict[str, Any]:
         "offset": bundle.scaling.offset[i],
         "nodata": bundle.nodata[i],
     }
+
+
+def _reach(bundle: Bundle) -> dict[str, Any] | None:
+    """What applicability is measured against; None where it cannot be had."""
+    known = bundle.reference
+    if known is None:
+        return None
+    return {"points": len(known.points), "threshold": known.threshold, "distance": known.distance}
 
 
 def _finite(data: Any) -> Any:

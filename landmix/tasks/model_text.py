@@ -30,6 +30,7 @@ def model_text(facts: dict[str, Any], paint: Callable[[str], str]) -> str:
         "network": lambda: _network(facts["network"]),
         "training": lambda: _training(facts["training"], facts["read"]),
         "validation": lambda: _validation(facts["accuracy"]),
+        "confidence": lambda: _confidence(facts),
     }
     lines = [head]
     for name, section in sections.items():
@@ -158,6 +159,22 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _confidence(facts: dict[str, Any]) -> list[str]:
+    """Its temperature and what that did, and whether applicability can be had."""
+    told = f"temperature {facts['temperature']:.3g}"
+    found = facts["accuracy"].get("calibration") or {}
+    if found.get("ece_after") is not None:
+        told += (
+            f", expected calibration error {share(found['ece_before'])} before and {share(found['ece_after'])} after"
+        )
+    reach = facts["applicability"]
+    lines = said("confidence", told)
+    if reach is None:
+        return [*lines, "applicability: not known"]
+    where = f"{reach['points']} points, inside up to {reach['threshold']:.3g} mean distances"
+    return [*lines, *said("applicability", where)]
 
 
 def _validation(accuracy: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from landmix import bundle as bundles
 from landmix.classify.batch import Batch, Row
 from landmix.classify.loaded import cores
-from landmix.classify.plan import PredictSettings, outputs_for
+from landmix.classify.plan import PredictSettings, check_outputs, outputs_for
 from landmix.classify.prepare import reading
 from landmix.classify.settle import Wish
 from landmix.classify.share import Share
@@ -49,6 +49,7 @@ def predict(task: PredictTask, progress: Progress) -> None:
         folder, found = folder.absolute(), [entry.absolute() for entry in found]
     catalogue = Catalogue(folder, bundle, Path(task.model), wanted=task.stac and task.shard is None)
     batch = _batch(task, bundle, found, folder)
+    check_outputs(bundle, batch.settings)
     _check_names(found, folder, batch.settings.outputs, catalogue)
     if task.executor.address is None:  # else the machines that compute are others
         choose(task.device, task.backend, task.precision)  # what cannot be had is said before any work

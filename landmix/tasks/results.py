@@ -22,7 +22,7 @@ from landmix.geo.ground import pixel_size
 from landmix.geo.remote import content_hash, shown
 from landmix.tasks.apart import distance_facts, split_facts
 from landmix.tasks.folds import fold_lines, fold_rows, folds_summary
-from landmix.tasks.tables import accuracy_table, baseline_table, fractions_table
+from landmix.tasks.tables import accuracy_table, baseline_table, calibration_lines, fractions_table
 from landmix.tasks.worth import baseline_row, interval
 from landmix.version import __version__
 
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from landmix.accuracy.calibration import Calibration
     from landmix.accuracy.groups import Interval
     from landmix.accuracy.variogram import Variogram
     from landmix.baselines.classic import Judged
     from landmix.geo.scene import Scene
+    from landmix.nn.reference import Reference
     from landmix.tasks.settings import TrainSettings
     from landmix.training.fit import Fitted
     from landmix.training.prepare import Prepared
@@ -48,10 +50,13 @@ class Results:
     fitted: Fitted
     trained: NDArray[np.bool_]
     """(N,) the labelled pixels that the model was trained on."""
-    predicted: NDArray[np.int16]
-    """(N,) what the validated pixels were said to be; -1 for the others."""
+    logits: NDArray[np.float32]
+    """(N, K) of the validated pixels; NaN for the others."""
     mixtures: NDArray[np.float64] | None
     """(n, K) errors of the fractions in mixtures of validated pixels; no rows but with task=fractions."""
+    calibration: Calibration | None
+    """None where it was not wanted."""
+    reference: Reference | None
     baselines: list[Judged]
     """What plain classifiers say of them, (N,) too."""
     variogram: Variogram
@@ -60,6 +65,12 @@ class Results:
     """What a random split would have said, if that was asked for."""
     notes: list[str]
     device: str
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int16]:
+        """(N,) what the validated pixels were said to be; -1 for the others."""
+        validated = np.isin(self.data.split.fold, range(self.data.split.folds))
+        return np.where(validated, self.logits.argmax(1), -1).astype(np.int16)
 
     @property
     def macro_f1(self) -> float | None:
@@ -101,6 +112,8 @@ class Results:
             "folds": (folds := fold_rows(self.folds)),
             "folds_summary": folds_summary(folds),
             "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},
+            "calibration": self.calibration.to_json() if self.calibration else None,
+            "applicability": _known(self.reference),
             "warnings": self.notes,
         }
 
@@ -164,6 +177,8 @@ class Results:
             task=self.settings.task,
             legend=self.data.learnt,
             weights=_own(fitted.network.state_dict()),
+            temperature=self.calibration.temperature if self.calibration else 1.0,
+            reference=self.reference,
             scene=options,
             training=self._training(),
             accuracy=self.metrics,
@@ -195,6 +210,7 @@ class Results:
         if self.left_out:
             lines.append(f"bands left out (nodata or constant): {', '.join(self.left_out)}")
         if not self.folds:
+            lines += calibration_lines(self.metrics)
             return "\n".join([*lines, "no validation part (split.kind=none)"])
         lines += fold_lines(self.metrics["folds"])
         lines.append(accuracy_table(self.metrics))
@@ -208,7 +224,16 @@ class Results:
         if "fractions" in self.metrics:
             found = self.metrics["fractions"]
             lines.append(fractions_table(found, f"fractions of {found['n']} synthetic mixtures of validation pixels"))
+        lines += calibration_lines(self.metrics)
         return "\n".join([*lines, baseline_table(self.metrics)] if self.baselines else lines)
+
+
+def _known(reference: Reference | None) -> dict[str, Any] | None:
+    """What `outputs=[applicability]` is measured against."""
+    if reference is None:
+        return None
+    points, features = len(reference.points), int((reference.scale > 0).sum())
+    return {"threshold": reference.threshold, "distance": reference.distance, "points": points, "features": features}
 
 
 def versions() -> dict[str, str]:

@@ -53,6 +53,18 @@ def fractions_table(fractions: dict[str, Any], of: str) -> str:
     return "\n".join(lines)
 
 
+def calibration_lines(metrics: dict[str, Any]) -> list[str]:
+    """What was learnt of confidence, in one line; none where nothing was."""
+    found = metrics["calibration"]
+    if not found or not found["folds"]:
+        return []
+    told = f"confidence: logits are divided by {found['temperature']:.2f}, from {found['folds']} parts held back"
+    if found["ece_after"] is None:
+        return [f"{told}; not checked on a validation part"]
+    errors = share(found["ece_before"]), share(found["ece_after"])
+    return [f"{told}; expected calibration error {errors[0]} before, {errors[1]} after"]
+
+
 def batch_table(rows: Sequence[Row]) -> str:
     """A row a scene, and what it comes to."""
     lines = [f"{'status':8} {'Mpx':>9} {'seconds':>9} {'tries':>5}  map"]

@@ -18,18 +18,19 @@ from landmix.errors import LandmixError
 from landmix.files import replacing, write_json, write_text
 from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash
-from landmix.labelling import LabelSettings
 from landmix.nn.build import build
 from landmix.progress import Silent
 from landmix.tasks.apart import likeness, never_validated, too_near
 from landmix.tasks.flattery import random_facts, random_parts, random_words
+from landmix.tasks.parts import hashes_of, open_parts
 from landmix.tasks.results import Results
 from landmix.tasks.training_page import page
+from landmix.tasks.trust import calibrate, hold_back, notes, refer
 from landmix.tasks.worth import judge_folds
 from landmix.training.fit import FitSettings, Fitted, fit
 from landmix.training.folder import RunFolder
 from landmix.training.loggers import check_logger, make_logger
-from landmix.training.prepare import Part, Prepared, Source, open_part, prepare
+from landmix.training.prepare import Part, Prepared, prepare
 from landmix.training.processes import Processes, join
 from landmix.training.split import default_side, stopping_part
 
@@ -61,7 +62,7 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
         progress.say(f"{folder.model} is finished already")
         return _known_figure(folder)
     training, validation = open_parts(settings, progress)
-    hashes = [*_hashes(training, validation), *([content_hash(settings.net.plugin)] if settings.net.plugin else [])]
+    hashes = [*hashes_of(training, validation), *([content_hash(settings.net.plugin)] if settings.net.plugin else [])]
     with folder.claimed() if processes.first else contextlib.nullcontext():
         run = Run(settings, folder, device, processes, progress)
         run.prepare(training, validation)
@@ -73,38 +74,17 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
         return results.macro_f1
 
 
-def _hashes(*parts: Part | None) -> list[str]:
-    """What the scenes and labels of a run hold."""
-    return [content_hash(path) for part in parts if part for path in (*part.files, *part.labelled.files)]
-
-
 def _known_figure(folder: RunFolder) -> float | None:
     """Macro F1 of a run that is finished."""
     figure = json.loads((folder.root / "metrics.json").read_text(encoding="utf-8")).get("macro_f1")
     return None if figure is None else float(figure)
 
 
-def open_parts(settings: TrainSettings, progress: Progress) -> tuple[Part, Part | None]:
-    """Scenes and labels of both parts."""
-    data = settings.data
-    labels = LabelSettings(
-        field=data.field, layer=data.layer, legend=data.legend, ignore=data.ignored, pairing=data.pairing
-    )
-    source = Source(scenes=data.scenes, labels=data.labels, key="data")
-    features = data.features or []
-    training = open_part(source, settings.scene, labels, progress, wanted=data.bands, features=features)
-    validation = None
-    if data.validation.scenes is not None:
-        own = Source(scenes=data.validation.scenes, labels=data.validation.labels, key="data.validation")
-        validation = open_part(own, settings.scene, labels, progress, like=training)
-    return training, validation
-
-
 class Held(NamedTuple):
     """What a network says of pixels that it was not trained on."""
 
-    predicted: NDArray[np.int16]
-    """(V,) classes."""
+    logits: NDArray[np.float32]
+    """(V, K)."""
     mixtures: NDArray[np.float64]
     """(n, K) errors of the fractions in mixtures of them; no rows but with task=fractions."""
 
@@ -118,8 +98,8 @@ class Run:
         self.settings, self.folder, self.device = settings, folder, device
         self.processes, self.progress = processes, progress
         self.data: Prepared
-        self.predicted: NDArray[np.int16]
-        """(N,) what the labelled pixels that were validated were said to be; -1 for the others."""
+        self.logits: NDArray[np.float32]
+        """(N, K) of the labelled pixels that were validated; NaN for the others."""
         self.variogram: Variogram
         self.mixtures: list[NDArray[np.float64]] = []
         """A fold that was validated: errors of the fractions in mixtures (n, K), with task=fractions."""
@@ -143,7 +123,7 @@ class Run:
             progress=self.progress,
             once=self.processes.from_first,
         )
-        self.predicted = np.full(len(self.data.samples.labelled), -1, np.int16)
+        self.logits = np.full((len(self.data.samples.labelled), self.data.classes), np.nan, np.float32)
         for fold in range(self.data.split.folds):
             self._check_classes(self.data.split.training(fold))
         self.variogram = self.processes.from_first(lambda: likeness(self.data))
@@ -171,7 +151,7 @@ class Run:
         return [*notes, *too_near(self.data, self.settings, self.variogram), *never_validated(self.data)]
 
     def fit_all(self) -> Results:
-        """Fit the folds, then the model itself.
+        """Fit the folds, or inner ones where there are none, then the model itself.
 
         After cross-validation, and with `refit` or without validation, the model is trained on all labels; after a
         single split it is the one that was validated.
@@ -181,6 +161,8 @@ class Run:
         if self.data.own_validation is not None:
             every = split.training(0)
         again = len(folds) != 1 or self.settings.refit
+        wanted = self.settings.calibration.folds > 0 and self.settings.task == "classes"
+        held = hold_back(self, split.training(0) if folds else every) if wanted and len(folds) < 2 else None  # noqa: PLR2004
         if again:
             for fold in folds:
                 self._validate(fold)
@@ -188,38 +170,47 @@ class Run:
         else:
             fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
             self._keep(0, self._held(fitted, split.validation(0)))
+        trained = every if again else split.training(0)
+        calibration = calibrate(self, held) if wanted else None
+        reference = refer(self, fitted, trained) if self.processes.first else None
         random = self._random() if self.settings.split.compare_random else None
         baseline = self.settings.baseline and self.processes.first
         return Results(
             settings=self.settings,
             data=self.data,
             fitted=fitted,
-            trained=every if again else split.training(0),
-            predicted=self.predicted,
+            trained=trained,
+            logits=self.logits,
             mixtures=np.concatenate(self.mixtures) if self.mixtures else None,
+            calibration=calibration,
+            reference=reference,
             baselines=judge_folds(self.data, self.settings.seed, self.progress.say) if baseline else [],
             variogram=self.variogram,
             random=random,
-            notes=self.notes() + ([random_words(random)] if random else []),
+            notes=[
+                *self.notes(),
+                *([random_words(random)] if random else []),
+                *notes(calibration, reference, own=self.settings.net.plugin is not None),
+            ],
             device=self.device,
         )
 
     def _validate(self, fold: int) -> None:
         split = self.data.split
         name = f"fold {fold + 1} of {split.folds}"
-        self._keep(fold, self._fit_held(f"fold-{fold + 1}", name, split.training(fold), split.validation(fold)))
+        self._keep(fold, self.fit_held(f"fold-{fold + 1}", name, split.training(fold), split.validation(fold)))
 
     def _random(self) -> dict[str, Any]:
         """Fit once more, with validation pixels drawn at random; what that says is only a warning."""
         parts = random_parts(self.data, self.settings)
-        predicted = self._fit_held("fold-random", "random split", parts.training, parts.validation).predicted
-        here = self.predicted >= 0
-        honest = float((self.predicted == self.data.samples.labelled.index)[here].mean())
-        facts = random_facts(self.data, parts, predicted, honest)
+        held = self.fit_held("fold-random", "random split", parts.training, parts.validation)
+        here = np.isfinite(self.logits[:, 0])
+        honest = float((self.logits[here].argmax(1) == self.data.samples.labelled.index[here]).mean())
+        facts = random_facts(self.data, parts, held.logits.argmax(1).astype(np.int16), honest)
         self.progress.warn(random_words(facts))
         return facts
 
-    def _fit_held(self, key: str, name: str, training: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Held:
+    def fit_held(self, key: str, name: str, training: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Held:
         """What a network fitted to `training` (N,) says of `validation` (N,).
 
         It is kept in the file `key`, so that a run that goes on does not fit it again.
@@ -237,10 +228,10 @@ class Run:
     def _held(self, fitted: Fitted, validation: NDArray[np.bool_]) -> Held:
         samples = self.data.samples
         mixed = validation if self.settings.task == "fractions" else np.zeros_like(validation)
-        return Held(fitted.predict(samples, validation), fitted.mixture_errors(samples, mixed, self.settings.seed))
+        return Held(fitted.logits(samples, validation), fitted.mixture_errors(samples, mixed, self.settings.seed))
 
     def _keep(self, fold: int, held: Held) -> None:
-        self.predicted[self.data.split.validation(fold)] = held.predicted
+        self.logits[self.data.split.validation(fold)] = held.logits
         self.mixtures.append(held.mixtures)
 
     def _fit(
@@ -248,10 +239,8 @@ class Run:
     ) -> Fitted:
         settings, data = self.settings, self.data
         folder.mkdir(parents=True, exist_ok=True)
-        stopping = None
-        if settings.optim.schedule == "constant":
-            side = data.split.side or default_side(data.samples.margin + data.reach, data.pixel, data.split.xy)
-            stopping = stopping_part(data.samples.labelled, data.split, training, side=side, seed=settings.seed)
+        stopping = self.stopping(training)
+        if stopping is not None:
             training = training & ~stopping
         return fit(
             data.samples,
@@ -268,6 +257,14 @@ class Run:
             logger=make_logger(settings.logger.name, folder) if self.processes.first else None,
             resume=settings.resume,
         )
+
+    def stopping(self, training: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """What of the pixels `training` (N,) decides when to stop, where that is wanted."""
+        settings, data = self.settings, self.data
+        if settings.optim.schedule != "constant":
+            return None
+        side = data.split.side or default_side(data.samples.margin + data.reach, data.pixel, data.split.xy)
+        return stopping_part(data.samples.labelled, data.split, training, side=side, seed=settings.seed)
 
     def _fit_settings(self) -> FitSettings:
         settings = self.settings

@@ -39,7 +39,11 @@ class BatchKey:
 
 
 class Order(Sampler[BatchKey]):
-    """A new permutation of the crops every epoch, cut into batches; the last may be smaller."""
+    """A new permutation of the crops every epoch, cut into batches.
+
+    The last may be smaller, or one larger: a crop alone is joined to the batch before, because batch norm learns
+    nothing from a single value.
+    """
 
     def __init__(self, crops: int, batch: int, seed: int) -> None:
         self._crops, self._batch, self._seed = crops, batch, seed
@@ -50,12 +54,14 @@ class Order(Sampler[BatchKey]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(self._crops / self._batch)
+        alone = self._batch > 1 and self._crops > 1 and self._crops % self._batch == 1
+        return math.ceil(self._crops / self._batch) - alone
 
     def __iter__(self) -> Iterator[BatchKey]:
         order = np.random.default_rng([self._seed, self._epoch]).permutation(self._crops)
-        for number in range(len(self)):
-            yield BatchKey(self._epoch, number, order[number * self._batch : (number + 1) * self._batch])
+        ends = [*range(self._batch, self._batch * len(self), self._batch), self._crops]
+        for number, end in enumerate(ends):
+            yield BatchKey(self._epoch, number, order[number * self._batch : end])
 
 
 class Batch(NamedTuple):

@@ -66,12 +66,13 @@ class Fitted:
     history: list[Figures]
     """A row an epoch."""
 
-    def predict(self, samples: Samples, chosen: NDArray[np.bool_]) -> NDArray[np.int16]:
-        """What it says the labelled pixels `chosen` (N,) are: class indices (V,), in their order."""
-        found = np.full(len(chosen), -1, np.int16)
+    def logits(self, samples: Samples, chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """What it says of the labelled pixels `chosen` (N,), in their order: (V, K)."""
+        place = np.cumsum(chosen) - 1
+        found = np.empty((int(chosen.sum()), self.network.spec.classes), np.float32)
         for numbers, logits in self.judged(samples, chosen):
-            found[numbers] = logits.argmax(1)
-        return found[chosen]
+            found[place[numbers]] = logits
+        return found
 
     def judged(
         self, samples: Samples, chosen: NDArray[np.bool_]

@@ -104,7 +104,7 @@ class RunFolder:
                 msg += " overwrite=true"
                 raise LandmixError(msg)
         else:
-            for state in [*self.work.glob("fold-*"), *self.work.glob("*.json")]:
+            for state in [*self.work.glob("fold-*"), *self.work.glob("inner-*"), *self.work.glob("*.json")]:
                 shutil.rmtree(state) if state.is_dir() else state.unlink()
             for name in ("last.ckpt", "train.csv"):
                 (self.root / name).unlink(missing_ok=True)

@@ -81,6 +81,19 @@ class OptimSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSettings:
+    """How sure the model may be (`calibration.*`)."""
+
+    folds: int = 3
+    """Of the training part, each held back once to fit the temperature on; 0: confidence is left as it is."""
+
+    def __post_init__(self) -> None:
+        if self.folds != 0 and not 2 <= self.folds <= 100:  # noqa: PLR2004
+            msg = f"calibration.folds must lie between 2 and 100, or be 0 for none, not {self.folds}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
     """How labelled pixels are split (`split.*`)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,6 +134,23 @@ def split_pixels(
         group=groups,
         trains=labelled.trains,
     )
+
+
+def inner_split(
+    labelled: Labelled, split: Split, training: NDArray[np.bool_], *, folds: int, buffer: float, seed: int
+) -> Split:
+    """Folds of the pixels `training` (N,) alone, by the split's own groups; `buffer` is the least between them.
+
+    All other pixels are ALWAYS_TRAINS, so what trains in a fold is `training(fold) & training`. Fewer than 2 folds
+    where there are too few groups.
+    """
+    numbers = np.flatnonzero(training)
+    groups = np.unique(split.group[numbers], return_inverse=True)[1]
+    rng = np.random.default_rng([seed, 2])
+    part = allocate(_counts(groups, labelled.index[numbers]), np.full(folds, 1 / folds), rng)[groups]
+    fold = np.full(len(labelled), ALWAYS_TRAINS, np.int16)
+    fold[numbers], count = _without_empty(part)
+    return replace(split, fold=fold, folds=count, buffer=max(split.buffer, buffer))
 
 
 def alike(labelled: Labelled, xy: NDArray[np.float64], *, margin: int, pixel: tuple[float, float]) -> NDArray[np.intp]:

@@ -37,3 +37,20 @@ def test_a_constant_feature_says_nothing() -> None:
 def test_what_cannot_be_known_is_said(points: np.ndarray, folds: np.ndarray, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         applicability(points, folds)
+
+
+def test_points_that_are_kept_are_what_others_are_compared_with() -> None:
+    rng = np.random.default_rng(0)
+    points, folds = rng.normal(size=(300, 3)), np.repeat([0, 1, 2], 100)
+    every, few = applicability(points, folds), applicability(points, folds, kept=np.arange(0, 300, 10))
+    assert len(few.points) == 30
+    assert few.distance == every.distance
+    assert few.threshold > every.threshold
+    new = rng.normal(size=(50, 3))
+    assert (few.dissimilarity(new) >= every.dissimilarity(new)).all()
+
+
+def test_points_without_a_fold_count_for_no_threshold() -> None:
+    points, folds = np.vstack([POINTS[:4], [[50.0, 50.0]]]), np.array([0, 0, 1, 1, -1])
+    inside = applicability(points, folds)
+    assert inside.threshold * inside.distance < 1

@@ -13,8 +13,8 @@ from filelock import FileLock
 from rio_cogeo.cogeo import cog_validate
 
 from landmix.classify import cut
-from landmix.classify.plan import OUTPUTS
 from landmix.core.scaling import normalise
+from landmix.engines.engine import SHARES
 from landmix.errors import LandmixError
 from landmix.geo.pam import category_names
 from landmix.progress import Silent
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from landmix.engines.engine import EngineSpec
 
-FOUR = tuple(OUTPUTS)
+FOUR = ("classes", *SHARES)
 
 
 class Interrupted(Exception):  # noqa: N818

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EVIL = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202eevil\r\nnew line \udcff"
 KEYS = {
     "kind", "file", "bands", "inputs", "band_count", "classes", "map", "margin", "parameters", "multiply_adds",
-    "network", "read", "training", "accuracy", "sha256",
+    "network", "read", "training", "accuracy", "sha256", "temperature", "applicability", "task",
 }  # fmt: skip
 LAYER = {
     "name", "kind", "kernel", "dilation", "groups", "output", "parameters", "arithmetic", "multiply_adds", "sees",

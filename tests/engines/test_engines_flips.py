@@ -42,7 +42,7 @@ def test_turned_kernels_are_turned_pictures(blocks: int, batch_norm: bool) -> No
 
 
 def test_a_network_of_single_pixels_is_asked_once() -> None:
-    assert len(Flips(network(blocks=0)).heads) == 1
+    assert len(Flips(network(blocks=0)).head.heads) == 1
 
 
 def test_the_network_itself_stays_as_it_was() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from engine_networks import land, logits, network, pixels, shares, trained
 
-from landmix.engines.engine import SHARES, STORED, EngineSpec, Wanted
+from landmix.engines.engine import SHARES, STORED, EngineSpec, Trust, Wanted
 from landmix.engines.gpu_torch import GpuEngine
 from landmix.engines.load import Engines
 from landmix.errors import LandmixError
@@ -27,7 +27,7 @@ STAND_IN = EngineSpec(backend="torch", device="cpu", precision="fp32", tile=50, 
 
 
 def engine(net: Network, spec: EngineSpec = STAND_IN, wanted: Wanted = ALL) -> GpuEngine:
-    return GpuEngine(net, net.margin, spec, wanted)
+    return GpuEngine(net, net.margin, spec, wanted, Trust())
 
 
 def agrees(found: Any, net: Network, given: Pixels) -> None:

@@ -190,8 +190,9 @@ def test_every_code_is_known() -> None:
         np.testing.assert_allclose(DECODERS[name](torch.tensor(stored)).numpy(), expected, rtol=1e-6)
 
 
-def test_probabilities_are_those_of_the_network(tmp_path: Path) -> None:
-    bundle = model()
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_probabilities_are_those_of_the_network(tmp_path: Path, temperature: float) -> None:
+    bundle = model(temperature=temperature)
     stored = stored_pixels(3, 32, 32)
     shares = probabilities(exported(bundle, tmp_path), *as_generic(bundle, stored))
     np.testing.assert_allclose(shares, _plain(bundle, stored), atol=2e-6)
@@ -202,7 +203,7 @@ def _plain(bundle: Bundle, stored: NDArray[Any]) -> NDArray[np.float32]:
     normalised = (stored * 1e-4 - 0.1) * 4 - 1.2
     padded = np.pad(normalised, ((0, 0), (2, 2), (2, 2))).astype(np.float32)
     logits: NDArray[np.float32] = bundle.network()(torch.tensor(padded)[None])[0].numpy()
-    powers = np.exp(logits)
+    powers = np.exp(logits / np.float32(bundle.temperature))
     return powers / powers.sum(0)  # type: ignore[no-any-return]
 
 

@@ -310,3 +310,21 @@ def test_distances_with_buffer_and_range(edges: list[float], reach: float | None
 def test_distances_of_nothing_are_no_figure() -> None:
     assert figures.distances({}) == figures.distances({"distance_m": {"min": 3.0}, "split": None}) == ""
     parse(figures.distances(histogram([0.0, 1.0])))
+
+
+def calibration(*, empty: bool = False) -> dict[str, Any]:
+    """As metrics.json holds it, of 15 bins."""
+    edges = np.linspace(0, 1, 16).tolist()
+    counts = [0] * 10 + ([0] * 5 if empty else [3, 20, 100, 1_200, 54_321])
+    means = [None if not n else (i + 0.5) / 15 for i, n in enumerate(counts)]
+    data = {"edges": edges, "counts": counts, "confidence": means, "accuracy": [m and m / 2 for m in means]}
+    return {"ece_before": 0.0712, "ece_after": 0.0123, "reliability": data, "reliability_before": data}
+
+
+def test_reliability_shows_errors_and_counts() -> None:
+    said = texts(figures.reliability(calibration()))
+    assert {"Before: error 0.071", "After: error 0.012", "54,321", "confidence", "share that is right"} <= set(said)
+
+
+def test_reliability_of_nothing_is_still_a_picture() -> None:
+    parse(figures.reliability(calibration(empty=True)))

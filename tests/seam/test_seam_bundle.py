@@ -262,7 +262,7 @@ def test_a_truncated_model_is_refused(tmp_path: Path) -> None:
 def test_a_newer_format_says_so(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     save(full(), path)
-    torch.save({**torch.load(path, weights_only=True), "version": 2}, path)
+    torch.save({**torch.load(path, weights_only=True), "version": 3}, path)
     with pytest.raises(LandmixError, match="newer landmix"):
         load(path)
 

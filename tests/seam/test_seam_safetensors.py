@@ -200,7 +200,7 @@ DAMAGES: dict[str, tuple[Callable[[Header, bytes], tuple[Header | bytes, bytes]]
     "metadata as a list": (header(lambda h: h.update(__metadata__=[])), "none of safetensors"),
     "no bundle": (header(lambda h: h["__metadata__"].pop("bundle")), "bundle"),
     "no version": (header(lambda h: h["__metadata__"].pop("version")), "newer landmix"),
-    "a newer version": (header(lambda h: h["__metadata__"].update(version="2")), "newer landmix"),
+    "a newer version": (header(lambda h: h["__metadata__"].update(version="3")), "newer landmix"),
     "header is a list": (lambda _, b: (b"{" + b"}" * 7, b), ""),
     "header is no JSON": (raw(lambda content: content[:-1] + b" "), ""),
     "header is no UTF-8": (raw(lambda content: content.replace(b"landmix", b"landm\xff\xfe", 1)), ""),

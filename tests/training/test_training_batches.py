@@ -38,6 +38,14 @@ def test_the_order_is_a_new_permutation_each_epoch(crops: int, batch: int) -> No
         assert epochs[0] != epochs[1] != epochs[2]
 
 
+def test_no_batch_is_a_single_crop() -> None:
+    """Batch norm refuses one value a channel."""
+    assert [len(key.crops) for key in Order(257, 128, seed=0)] == [128, 129]
+    assert [len(key.crops) for key in Order(258, 128, seed=0)] == [128, 128, 2]
+    assert [len(key.crops) for key in Order(129, 128, seed=0)] == [129]
+    assert [len(key.crops) for key in Order(3, 1, seed=0)] == [1, 1, 1]
+
+
 def test_the_order_follows_from_seed_and_epoch_alone() -> None:
     first, second = Order(20, 6, seed=1), Order(20, 6, seed=1)
     list(first)

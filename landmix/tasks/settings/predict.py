@@ -90,7 +90,7 @@ class PredictTask:
     scene: ReadOverrides = dataclasses.field(default_factory=ReadOverrides)
     tiling: TilingSettings = dataclasses.field(default_factory=TilingSettings)
     executor: ExecutorSettings = dataclasses.field(default_factory=ExecutorSettings)
-    outputs: list[Literal["classes", "confidence", "probabilities", "gap", "fractions"]] | None = None
+    outputs: list[Literal["classes", "confidence", "probabilities", "gap", "applicability", "fractions"]] | None = None
     """None: what suits the model, classes and, where it was trained for them, fractions."""
     dtype: Literal["uint8", "float32"] = "uint8"
     predict: FinishSettings = dataclasses.field(default_factory=FinishSettings)

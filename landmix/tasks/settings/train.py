@@ -9,7 +9,7 @@ from typing import Any, Literal
 from landmix.geo.options import ReadOptions
 from landmix.nn.spec import NetShape
 from landmix.tasks.settings.words import Device, Precision, Show  # noqa: TC001 - the settings are checked by their hints
-from landmix.training.settings import Augmentation, OptimSettings, SplitSettings
+from landmix.training.settings import Augmentation, CalibrationSettings, OptimSettings, SplitSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,7 @@ class TrainSettings:
     out_dir: str
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     split: SplitSettings = dataclasses.field(default_factory=SplitSettings)
+    calibration: CalibrationSettings = dataclasses.field(default_factory=CalibrationSettings)
     net: NetShape = dataclasses.field(default_factory=NetShape)
     optim: OptimSettings = dataclasses.field(default_factory=OptimSettings)
     trainer: TrainerSettings = dataclasses.field(default_factory=TrainerSettings)
