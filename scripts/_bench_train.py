@@ -42,7 +42,7 @@ MARGIN = 2
 KINDS = {
     "no augmentation": Augmentation(flips=False, noise=0),
     "flips": Augmentation(noise=0),
-    "flips and noise (default)": Augmentation(),
+    "flips and noise (default)": Augmentation().for_task("classes"),
 }
 PEER = "a data set with an item a pixel"
 

@@ -122,7 +122,7 @@ def fit_rate(samples: Samples, blocks: int, batch: int, device: str) -> float:
     settings = FitSettings(
         net=NetShape(head=HeadSpec(blocks=blocks)),
         optim=OptimSettings(epochs=3, batch=batch),
-        augmentation=Augmentation(),
+        augmentation=Augmentation().for_task("classes"),
         balance="quarter",
         seed=1,
         device=device,
@@ -141,7 +141,7 @@ def loop_rate(samples: Samples, blocks: int, batch: int) -> float:
     torch.manual_seed(1)
     network = Network(NetSpec(in_channels=BANDS, classes=CLASSES, head=HeadSpec(blocks=blocks)))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loader = crops_of(samples, Augmentation()).loader(batch)
+    loader = crops_of(samples, Augmentation().for_task("classes")).loader(batch)
     task = PixelTask(network, torch.ones(CLASSES), OptimSettings(), seed=1, total=len(loader))
     chosen = task.configure_optimizers()
     optimizer, cycle = chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]

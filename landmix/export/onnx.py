@@ -55,9 +55,10 @@ def write(bundle: Bundle, target: Path, *, client: str, tile: int, resolution: f
     content = _serialised(model)
     with replacing(target) as temporary:
         temporary.write_bytes(content)
+    shares = "fractions" if bundle.task == "fractions" else "probabilities"
     return (
-        f"ONNX graph for {_CLIENTS[client]}: {len(bands(bundle))} bands of {tile} x {tile} pixels in, probabilities of"
-        f" {len(bundle.legend)} classes out ({len(content) / 1e6:.1f} MB, opset {OPSET}, float32)"
+        f"ONNX graph for {_CLIENTS[client]}: {len(bands(bundle))} bands of {tile} x {tile} pixels in,"
+        f" {shares} of {len(bundle.legend)} classes out ({len(content) / 1e6:.1f} MB, opset {OPSET}, float32)"
     )
 
 

@@ -148,6 +148,7 @@ def _to_physical(bundle: Bundle) -> str:
 
 
 def _output(bundle: Bundle) -> dict[str, Any]:
+    shares = "fractions of the pixel" if bundle.task == "fractions" else "probabilities"
     return {
         "name": "classes",
         "description": "Logits; their class axis is in the order of classification:classes",
@@ -160,7 +161,7 @@ def _output(bundle: Bundle) -> dict[str, Any]:
         "classification:classes": classes(bundle.legend, nodata=False),
         "post_processing_function": {
             "format": "text",
-            "expression": "softmax over the class axis gives probabilities; the class is the value of the largest",
+            "expression": f"softmax over the class axis gives {shares}; the class is the value of the largest",
         },
     }
 

@@ -51,8 +51,12 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     processes = join(settings.trainer.devices, settings.trainer.num_nodes, device)
     progress = progress if processes.first else Silent()
     folder = RunFolder(Path(settings.out_dir))
-    # a product file is read once, and what it says is what config.yaml and the model hold
-    settings = replace(settings, scene=replace(settings.scene, product=as_data(settings.scene.product)))
+    # config.yaml and the model hold what a product file says, which is read once, and what suits the task
+    settings = replace(
+        settings,
+        scene=replace(settings.scene, product=as_data(settings.scene.product)),
+        data=replace(settings.data, augment=settings.data.augment.for_task(settings.task)),
+    )
     config: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     check_logger(settings.logger.name)
     if settings.baseline:

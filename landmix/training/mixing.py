@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 4
 """Classes in a mixture."""
-PURE = 0.5
+PURE = 0.6
 """Share of the samples that are not mixed: most pixels of a scene are not."""
 EVEN = 0.5
 """Share of the mixtures whose crops have the same weights in all pixels; the others have soft edges."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import rasterio
+import yaml
 from commands import NAMES, TINY, done_inside, ended_inside, load_json, read, refused, train, tree, weights, world
 
 from landmix.demo import write_demo
@@ -91,6 +92,15 @@ def test_shares_that_a_model_does_not_know(model: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_mixed(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     what = [*world().data, f"out_dir={tmp_path / 'run'}", "task=fractions", *TINY]
     refused(ended_inside("train", *what, *arguments), 2, "task=fractions", *words)
+
+
+def test_noise_is_left_out_where_none_is_asked_for(model: Path, tmp_path: Path) -> None:
+    def noise(run: Path) -> float:
+        return float(yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["data"]["augment"]["noise"])
+
+    assert (noise(model.parent), noise(world().run)) == (0, 0.025)
+    asked = train(tmp_path / "run", "task=fractions", "data.augment.noise=0.01", "optim.steps=2")
+    assert noise(asked) == 0.01
 
 
 def test_cross_validation_measures_fractions_of_all_folds(tmp_path: Path) -> None:
@@ -194,8 +204,7 @@ def test_fractions_of_mixed_pixels_are_nearer_to_the_truth_than_probabilities(tm
 
 @pytest.mark.slow
 def test_the_demo_scene_s_fractions(tmp_path: Path) -> None:
-    _, figures = demo(tmp_path, 1024, "refit=true")
+    _, figures = demo(tmp_path, 1024)
     fractions, probabilities = figures["fractions"], figures["classes"]
     assert all(fractions[name] < probabilities[name] for name in fractions)
-    assert max(fractions.values()) < 0.115
-    assert np.mean(list(fractions.values())) < 0.07
+    assert max(fractions.values()) <= 0.1

@@ -70,7 +70,7 @@ def test_no_epoch_decodes_the_scene_again(
     settings = FitSettings(
         net=NetShape(encoder=EncoderSpec(widths=(8,)), head=HeadSpec(blocks=blocks, reduced=4, width=8)),
         optim=OptimSettings(epochs=3, batch=64),
-        augmentation=Augmentation(),
+        augmentation=Augmentation().for_task("classes"),
         balance="none",
         seed=1,
         device="cpu",

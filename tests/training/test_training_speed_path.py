@@ -94,7 +94,7 @@ def assert_same(found: Batch, wanted: Batch) -> None:
     assert found.labelled == wanted.labelled
 
 
-@pytest.mark.parametrize("augmentation", [PLAIN, FULL, Augmentation()])
+@pytest.mark.parametrize("augmentation", [PLAIN, FULL, Augmentation().for_task("classes")])
 @pytest.mark.parametrize("channels", [ALL, [0, 2], [2, 1, 0]])
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 @pytest.mark.parametrize(("margin", "side"), [(0, 1), (2, 1), (1, 4)])
