@@ -14,12 +14,14 @@ from landmix.accuracy.confusion import Confusion
 from landmix.core.scaling import Affine, standardise
 from landmix.errors import LandmixError
 from landmix.nn.build import AnyNetwork, build
+from landmix.nn.network import Network
 from landmix.training.batches import TrainingCrops
 from landmix.training.callbacks import Figures, History, StopEarly, often
 from landmix.training.checkpoint import WholeCheckpointIO, to_go_on_from
 from landmix.training.scoring import judged, mixture_errors, score
 from landmix.training.statistics import band_statistics, class_weights
 from landmix.training.task import PixelTask
+from landmix.training.whitening import whiten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +155,8 @@ def fit(
     if network.margin != samples.margin:
         msg = f"the margin of net.plugin={settings.net.plugin} must not depend on the number of bands"
         raise LandmixError(msg)
+    if settings.optim.whiten and isinstance(network, Network):
+        whiten(network, samples, training, channels, normalise, settings.optim.whiten)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = PixelTask(network, weights, settings.optim, seed=settings.seed, total=steps * epochs)
 

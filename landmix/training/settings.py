@@ -59,6 +59,8 @@ class OptimSettings:
     """How much less pixels that are surely right count; 0 is cross entropy."""
     gce_q: float = 0.7
     """From 0, cross entropy, to 1, the mean error, which wrong labels disturb least and which learns slowest."""
+    whiten: float = 0.0
+    """Begin with whitened bands, this share of a band's variance added to each direction; 0: a random start."""
     label_smoothing: float = 0.0
     """Of cross entropy; on few labels 0.05 tripled the calibration error and gained nothing."""
     patience: int = 10
@@ -74,6 +76,9 @@ class OptimSettings:
             raise ValueError(msg)
         if not 0 < self.lr <= 1 or not 0 <= self.weight_decay < 1 or self.clip < 0:
             msg = "optim.lr must lie in (0, 1], optim.weight_decay in [0, 1) and optim.clip must be at least 0"
+            raise ValueError(msg)
+        if not 0 <= self.whiten <= 1:
+            msg = f"optim.whiten must lie between 0 and 1, not {self.whiten}"
             raise ValueError(msg)
         if not 0 <= self.label_smoothing < 1:
             msg = f"optim.label_smoothing must lie in [0, 1), not {self.label_smoothing}"

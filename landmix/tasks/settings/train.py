@@ -114,6 +114,10 @@ class TrainSettings:
         if self.resume and self.overwrite:
             msg = "resume=true goes on and overwrite=true begins anew: choose one"
             raise ValueError(msg)
+        if self.optim.whiten and self.net.plugin is not None:
+            msg = f"optim.whiten starts the encoder of landmix's own networks: leave it at 0, not {self.optim.whiten},"
+            msg += " with net.plugin"
+            raise ValueError(msg)
         if self.task == "fractions":
             self._check_mixtures()
 
