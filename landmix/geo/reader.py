@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
@@ -17,6 +16,7 @@ from landmix.errors import LandmixError
 from landmix.geo import remote
 from landmix.geo.compose import compose, decoded, valid_values
 from landmix.geo.ground import covered, pixel_size
+from landmix.geo.opening import FAILURES, cause
 from landmix.geo.resample import Placement, Sampling
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ class SceneReader:
                 mask = self._fill(values[:, rows, cols], part)
                 for layer in scene.quality:
                     mask &= self._quality(layer, part)
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot read rows {part.row} to {part.row_end} of {scene.where}: the file is damaged ({error})"
+        except FAILURES as error:
+            msg = (
+                f"cannot read rows {part.row} to {part.row_end} of {scene.where}: the file is damaged ({cause(error)})"
+            )
             raise LandmixError(msg) from error
         inside[rows, cols] = mask
         return values, inside

@@ -113,6 +113,7 @@ def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) 
         options=options,
         inherited=inherited,
         workers=task.executor.workers or cores(),
+        limits=task.limits,
         overwrite=task.overwrite,
         share=Share.parse(task.shard) if task.shard else None,
         only_finish=task.finish,
