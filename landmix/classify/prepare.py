@@ -9,11 +9,11 @@ from landmix.classify.fitted import fitted
 from landmix.classify.plan import Plan, PredictSettings, check_outputs, layers, provenance, stamp
 from landmix.errors import UsageError
 from landmix.files import WORK
+from landmix.geo.georeference import check_holds
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.open import open_entry
 from landmix.geo.options import ReadOptions
 from landmix.geo.remote import content_hash
-from landmix.geo.writing import check_holds
 from landmix.version import __version__
 
 if TYPE_CHECKING:

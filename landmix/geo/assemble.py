@@ -20,7 +20,7 @@ from landmix.geo.grids import choose_grid
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.meaning import meaning, silenced, unknown
 from landmix.geo.metadata import file_bands
-from landmix.geo.opening import looking, open_raster
+from landmix.geo.opening import band_kinds, looking, open_raster
 from landmix.geo.scene import QualityLayer, Scene, SceneFile, Stored
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _with_role(role: str, delivered: DeliveredBand, stored: Stored, dataset: ras
 def _scene_file(path: str, dataset: rasterio.DatasetReader) -> SceneFile:
     # no flag at all: a mask a band
     plain = [MaskFlags.all_valid], [MaskFlags.nodata]
-    masked = ColorInterp.alpha in dataset.colorinterp or any(flags not in plain for flags in dataset.mask_flag_enums)
+    masked = ColorInterp.alpha in band_kinds(dataset) or any(flags not in plain for flags in dataset.mask_flag_enums)
     return SceneFile(path=path, grid=Grid.of(dataset), masked=masked, blocks=dataset.block_shapes[0])
 
 
@@ -194,8 +194,9 @@ def _stored(
         msg = f"{delivered.path} holds complex numbers; landmix classifies real ones: convert them to intensity first"
         raise LandmixError(msg)
     own, fill = dataset.nodatavals[number - 1], delivered.nodata
-    if {MaskFlags.per_dataset, MaskFlags.nodata} <= set(dataset.mask_flag_enums[number - 1]):
-        own = None  # only all bands' values together are nodata: GDAL makes that a mask
+    flags = dataset.mask_flag_enums[number - 1]
+    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+        own = None  # the mask says it, which GDAL may have made of the nodata values of all bands together
     said = meaning(dataset, delivered, delivery, options, inherited=inherited)
     line = said or Said(scale=1.0, offset=0.0, by="")
     return Stored(
@@ -217,7 +218,7 @@ def _own_bands(files: Sequence[str], opened: dict[str, rasterio.DatasetReader]) 
     suffixes = file_suffixes(files)
     bands: list[DeliveredBand] = []
     for suffix, path in zip(suffixes, files, strict=True):
-        indexes = [i for i, kind in enumerate(opened[path].colorinterp, start=1) if kind != ColorInterp.alpha]
+        indexes = [i for i, kind in enumerate(band_kinds(opened[path]), start=1) if kind != ColorInterp.alpha]
         for band in file_bands(opened[path], indexes):
             own = band
             if len(files) > 1 and not band.named:

@@ -24,6 +24,8 @@ from landmix.geo.limits import DEFAULT, Limits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rasterio.enums import ColorInterp
+
 FAILURES = (RasterioError, CPLE_BaseError, SystemError)
 """What rasterio raises where GDAL fails; its own errors let others through."""
 
@@ -78,8 +80,6 @@ def open_raster(path: str, *, allow_vrt: bool = False, limits: Limits = DEFAULT)
     with looking(path):
         with remote.settings([path]):
             dataset = rasterio.open(remote.gdal_path(path), driver=driver, sharing=False)
-        with contextlib.suppress(CPLE_BaseError):
-            dataset.colorinterp  # noqa: B018 - here GDAL complains, once, of tags and pages that nobody needs
         try:
             limits.check_raster(path, dataset)
         except BaseException:
@@ -96,6 +96,17 @@ def looking(path: str) -> Iterator[None]:
     except FAILURES as error:
         msg = f"cannot read {path} as a raster: {cause(error)}"
         raise LandmixError(msg) from error
+
+
+def band_kinds(dataset: rasterio.DatasetReader) -> tuple[ColorInterp, ...]:
+    """What each band is.
+
+    rasterio takes what GDAL last complained of, a tag that nobody needs perhaps, for a failure of this one call.
+    """
+    try:
+        return tuple(dataset.colorinterp)
+    except CPLE_BaseError:
+        return tuple(dataset.colorinterp)
 
 
 def cause(error: BaseException) -> str:

@@ -13,21 +13,21 @@ import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
-from rasterio.io import MemoryFile
 
 from landmix.errors import LandmixError
 from landmix.files import reason, replacing, write_text
-from landmix.geo.grid import Grid
+from landmix.geo.georeference import georeference, metadata
 from landmix.geo.sidecars import remove_sidecars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from landmix.core.legend import Legend
     from landmix.core.window import Window
+    from landmix.geo.grid import Grid
 
 _VRT_TYPES = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
 
@@ -120,42 +120,6 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
 _CREATION = {"BLOCKSIZE": "512", "COMPRESS": "DEFLATE", "NUM_THREADS": "2", "BIGTIFF": "IF_SAFER"}
 
 
-def check_holds(grid: Grid, where: str) -> None:
-    """Raise `LandmixError` where a GeoTIFF cannot hold the georeference of the scene `where` exactly."""
-    if not (grid.crs or grid.gcps or grid.rpc) and grid.transform.is_identity:
-        return
-    root = ET.Element("VRTDataset", rasterXSize="1", rasterYSize="1")
-    _georeference(root, grid)
-    ET.SubElement(root, "VRTRasterBand", dataType="Byte", band="1")
-    try:
-        # without files beside it, which could hold anything
-        with rasterio.Env(GDAL_PAM_ENABLED="NO"), MemoryFile(ext=".tif") as memory:
-            with rasterio.open(ET.tostring(root, encoding="unicode"), driver="VRT") as source:
-                rasterio.shutil.copy(source, memory.name, driver="COG")
-            with memory.open(driver="GTiff") as dataset:
-                held = Grid.of(dataset)
-    except (RasterioError, CPLE_BaseError, SystemError) as error:
-        msg = f"a GeoTIFF cannot hold the georeference of {where} ({error}): mend it first"
-        raise LandmixError(msg) from error
-    lost = [name for name in ("crs", "transform", "gcps", "rpc") if not _same(grid, held, name)]
-    if lost:
-        names = " and ".join({"crs": "CRS", "gcps": "control points", "rpc": "RPCs"}.get(name, name) for name in lost)
-        msg = f"a GeoTIFF cannot hold the {names} of {where} ({grid}): give the scene others first"
-        raise LandmixError(msg)
-
-
-def _same(grid: Grid, held: Grid, name: str) -> bool:
-    if name == "transform" and grid.gcps:
-        return True
-    if name == "gcps":
-        return [(p.row, p.col, p.x, p.y, p.z or 0.0) for p in grid.gcps] == [
-            (p.row, p.col, p.x, p.y, p.z or 0.0) for p in held.gcps
-        ]
-    if name == "rpc":
-        return {key for key, _ in grid.rpc} <= {key for key, _ in held.rpc}
-    return bool(getattr(grid, name) == getattr(held, name))
-
-
 @contextlib.contextmanager
 def open_mosaic(mosaic: Mosaic) -> Iterator[rasterio.DatasetReader]:
     """The parts as one open raster, by way of a virtual one beside them."""
@@ -172,8 +136,8 @@ def _vrt(mosaic: Mosaic) -> str:
     """The parts as one GDAL virtual raster; sources are named relative to it."""
     grid = mosaic.grid
     root = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
-    _georeference(root, grid)
-    _items(ET.SubElement(root, "Metadata"), mosaic.tags.items())
+    georeference(root, grid)
+    metadata(root, mosaic.tags.items())
     for number, description in enumerate(mosaic.bands, start=1):
         band = ET.SubElement(
             root,
@@ -193,48 +157,6 @@ def _vrt(mosaic: Mosaic) -> str:
         for window, path in mosaic.parts:
             _source(band, number, window, path)
     return ET.tostring(root, encoding="unicode")
-
-
-def _items(metadata: ET.Element, items: Iterable[tuple[str, str]]) -> None:
-    for key, value in items:
-        ET.SubElement(metadata, "MDI", key=key).text = value
-
-
-def _wkt(grid: Grid) -> str:
-    """The CRS as a text; older forms cannot say everything, such as heights."""
-    return grid.crs.to_wkt(version="WKT2_2019") if grid.crs else ""
-
-
-def _georeference(root: ET.Element, grid: Grid) -> None:
-    if grid.rpc:
-        _items(ET.SubElement(root, "Metadata", domain="RPC"), grid.rpc)
-    if grid.gcps:
-        points = ET.SubElement(root, "GCPList", Projection=_wkt(grid))
-        for number, point in enumerate(grid.gcps, start=1):
-            ET.SubElement(
-                points,
-                "GCP",
-                Id=str(number),
-                Pixel=repr(point.col),
-                Line=repr(point.row),
-                X=repr(point.x),
-                Y=repr(point.y),
-                Z=repr(point.z or 0.0),
-            )
-        return
-    if grid.crs is not None:
-        # traditional axis order, as GeoTIFF files mean it
-        ET.SubElement(root, "SRS", dataAxisToSRSAxisMapping="2,1" if _latitude_first(grid) else "1,2").text = _wkt(grid)
-    if not grid.transform.is_identity:
-        ET.SubElement(root, "GeoTransform").text = ", ".join(map(repr, grid.transform.to_gdal()))
-
-
-def _latitude_first(grid: Grid) -> bool:
-    """Whether the authority's axis order begins with latitude or northing."""
-    import pyproj  # noqa: PLC0415 - only here
-
-    axes = pyproj.CRS.from_user_input(grid.crs).axis_info
-    return bool(axes) and axes[0].direction.lower() in ("north", "south") and len(axes) > 1
 
 
 def _palette(band: ET.Element, legend: Legend) -> None:
