@@ -17,9 +17,10 @@ from rasterio.env import set_gdal_config
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
-from landmix.files import is_remote, open_bytes
+from landmix.files import archive_parts, is_remote, open_bytes
 from landmix.geo import remote
 from landmix.geo.limits import DEFAULT, Limits
+from landmix.geo.tiff_directory import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,8 @@ def open_raster(path: str, *, allow_vrt: bool = False, limits: Limits = DEFAULT)
         if driver == "VRT" and not allow_vrt:
             msg = f"{path} is a VRT, which can name any other file: allow it with scene.allow_vrt=true if you trust it"
             raise LandmixError(msg)
+    if driver == "GTiff" and not is_remote(path) and archive_parts(path) is None:
+        check_directory(path)
     with looking(path):
         with remote.settings([path]):
             dataset = rasterio.open(remote.gdal_path(path), driver=driver, sharing=False)

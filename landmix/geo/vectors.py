@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pyogrio
 import pyproj
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from pyproj.exceptions import ProjError
 
 from landmix.errors import LandmixError
@@ -20,6 +21,12 @@ from landmix.geo.vector_kinds import check_content, check_driver, network
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.crs import CRS
+
+
+_FAILURES = (
+    DataSourceError, DataLayerError, FeatureError, GeometryError, FieldError, CRSError, UnicodeDecodeError, IndexError
+)  # fmt: skip
+"""What pyogrio raises of files; the last where a header says that there is a layer, and there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +79,23 @@ def read_features(path: str, field: str | None, layer: str | None = None, limits
     check_content(path)
     limits.check_vector(path)
     try:
-        with network(path):
+        with network(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what GDAL finds odd; what matters is an error
             layer = layer or _layer(path, field)
             info = pyogrio.read_info(path, layer=layer)
             check_driver(path, str(info["driver"]))
             names = [str(name) for name in info["fields"]]
             chosen = _field(path, names, field)
             meta, _, wkb, columns = pyogrio.raw.read(path, layer=layer, columns=[chosen], force_2d=True)
-    except (DataSourceError, DataLayerError, FeatureError, GeometryError, FieldError, UnicodeDecodeError) as error:
+    except _FAILURES as error:
         msg = f"cannot read {path} as labels, neither as a raster nor as a vector file: {error}"
         raise LandmixError(msg) from error
     if wkb is None or not len(wkb):
         msg = f"{path} holds no features to learn from"
         raise LandmixError(msg)
     values, filled = _keys(path, chosen, columns[0])
-    geometries = shapely.from_wkb(wkb, on_invalid="ignore")
+    with np.errstate(invalid="ignore"):  # coordinates can be NaN
+        geometries = shapely.from_wkb(wkb, on_invalid="ignore")
     kept = filled & ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
     kept &= np.isfinite(shapely.bounds(geometries)).all(1)
     if not kept.any():

@@ -62,6 +62,10 @@ class Tiff:
         directory, _ = self._directory(tags, len(self._head(0)))
         return self._head(len(self._head(0))) + directory + b"".join(self.blocks)
 
+    def directory_at(self, start: int) -> bytes:
+        """The directory alone, for another file where it lies at `start`."""
+        return self._directory(self.tags, start)[0]
+
     def _head(self, first: int) -> bytes:
         mark = b"II" if self.order == "<" else b"MM"
         if self.big:
