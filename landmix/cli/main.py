@@ -115,6 +115,11 @@ class Command:
                 self._hydra(scratch)
         except (HydraException, OmegaConfBaseException) as error:
             raise UsageError(self._explain(error)) from error
+        except (LandmixError, OSError, MemoryError):
+            raise
+        except Exception as error:  # what a job raises is kept: this is hydra, at an override that it did not expect
+            msg = f"the settings cannot be put together: {error} (landmix {self.verb.name} --help shows what it takes)"
+            raise UsageError(msg) from error
         finally:
             if self.jobs and self.sweep_root is not None:
                 from landmix.cli.sweep import write_sweep  # noqa: PLC0415

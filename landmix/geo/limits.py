@@ -26,7 +26,7 @@ class Limits:
     """Rows times columns of a raster whose file cannot hold so many, because its blocks are missing."""
     bytes: int = 20_000_000_000
     """Of all values of such a raster."""
-    block: int = 1_000_000_000
+    block: int = 300_000_000
     """Bytes of what must be decoded at once: a tile or strip of a raster."""
     bands: int = 10_000
     """Of a raster; each costs time, whatever its size."""

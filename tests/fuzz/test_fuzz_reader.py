@@ -6,6 +6,7 @@ import functools
 import io
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -18,7 +19,7 @@ from landmix.geo.georeference import check_holds
 from landmix.geo.open import open_scene
 from landmix.geo.survey import survey
 
-FORMS = (
+FORMS: tuple[dict[str, Any], ...] = (
     {},
     {"compress": "deflate", "predictor": 2},
     {"compress": "lzw", "tiled": True, "blockxsize": 16, "blockysize": 16},
