@@ -104,6 +104,16 @@ def archive_parts(path: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+def size_in_archive(archive: str, name: str) -> int:
+    """Bytes of a file in a zip file as they lie there. Raises `LandmixError` for one that cannot be read."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.getinfo(name).compress_size
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        msg = f"cannot read {archive}: {error}"
+        raise LandmixError(msg) from error
+
+
 @contextlib.contextmanager
 def open_bytes(path: str) -> Iterator[IO[bytes]]:
     """Open a local file, or one in a zip file, for reading bytes.
@@ -113,6 +123,9 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
     try:
         parts = archive_parts(path)
         if parts is None:
+            if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+                msg = f"cannot read {path}: it is no regular file"  # a pipe may never end, or never begin
+                raise LandmixError(msg)
             with Path(path).open("rb") as file:
                 yield file
             return

@@ -12,6 +12,7 @@ from landmix.core.legend import Legend, LegendClass
 from landmix.errors import LandmixError
 from landmix.geo.labels import Key, LabelPixels, RasterLabels, burn, count_keys, merge, open_labels, sample
 from landmix.geo.legends import make_legend, read_legend
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.vectors import Features
 from landmix.samples import Labelled
 
@@ -36,6 +37,7 @@ class LabelSettings:
     ignore: frozenset[Key] | None = None
     """Values that mean unlabelled; None: a raster's nodata, and 0 where it has none."""
     pairing: str = "stem"
+    limits: Limits = DEFAULT
     """`stem` or `order`: how as many label rasters as scenes find each other."""
 
 
@@ -70,7 +72,7 @@ def label_scenes(
     Vector files serve every scene that they touch; as many rasters as scenes are paired; one raster serves all.
     Raises `LandmixError` where nothing is labelled or rasters cannot be paired.
     """
-    sources = [open_labels(path, settings.field, settings.layer) for path in files]
+    sources = [open_labels(path, settings.field, settings.layer, settings.limits) for path in files]
     rasters = [source for source in sources if isinstance(source, RasterLabels)]
     vectors = [source for source in sources if isinstance(source, Features)]
     ignored = settings.ignore or frozenset()

@@ -14,6 +14,7 @@ from landmix.classify.run import Work, classify
 from landmix.classify.settle import settled
 from landmix.engines.choose import choose
 from landmix.errors import LandmixError
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.remote import shown
 from landmix.progress import Heard, Together
 
@@ -68,6 +69,7 @@ class Batch:
     inherited: bool
     """Whether their scale is that of the training scenes."""
     workers: int
+    limits: Limits = DEFAULT
     overwrite: bool = False
     share: Share | None = None
     only_finish: bool = False
@@ -164,6 +166,7 @@ class Batch:
             engine,
             options=self.options,
             inherited=self.inherited,
+            limits=self.limits,
             progress=progress,
         )
         return settled(plan, self.wish, overwrite=self.overwrite)

@@ -26,6 +26,9 @@ _TILE_BYTES = 128 * 2**20
 _CACHE = 128 * 2**20, 2048 * 2**20
 """Bytes of GDAL's cache at least and at most; its own default grows with the machine's memory."""
 
+_DECODED = 512 * 2**20
+"""Bytes of the blocks that workers decode at the same time; each is in memory twice, and once more in the cache."""
+
 _LEAST = 128
 """Rows and columns of a tile at least: less keeps no network busy."""
 
@@ -68,9 +71,17 @@ def cut_for(scene: Scene, layers: Sequence[Layer], margin: int, core: int) -> Cu
 
 def cache_for(scene: Scene, workers: int) -> int:
     """Bytes of GDAL's block cache: what a tile reads beside its own blocks was decoded just before."""
+    return min(max(_CACHE[0], workers * 5 * _block_bytes(scene) // 2), _CACHE[1])
+
+
+def workers_for(scene: Scene, workers: int) -> int:
+    """At most `workers`: fewer where blocks are so large that the memory would not hold one, decoded, for each."""
+    return max(1, min(workers, _DECODED // _block_bytes(scene)))
+
+
+def _block_bytes(scene: Scene) -> int:
     rows, columns = scene.blocks
-    block = rows * columns * sum(stored.dtype.itemsize for stored in scene.stored)
-    return min(max(_CACHE[0], workers * 5 * block // 2), _CACHE[1])
+    return rows * columns * sum(stored.dtype.itemsize for stored in scene.stored)
 
 
 def _shard(length: int, tile: int, side: int) -> int:

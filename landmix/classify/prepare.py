@@ -9,6 +9,8 @@ from landmix.classify.fitted import fitted
 from landmix.classify.plan import Plan, PredictSettings, check_outputs, layers, provenance, stamp
 from landmix.errors import UsageError
 from landmix.files import WORK
+from landmix.geo.georeference import check_holds
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.open import open_entry
 from landmix.geo.options import ReadOptions
 from landmix.geo.remote import content_hash
@@ -59,6 +61,7 @@ def plan_scene(
     inherited: bool = True,
     bands: Sequence[str | int] | None = None,
     places: Mapping[str, Path] | None = None,
+    limits: Limits = DEFAULT,
     progress: Progress,
 ) -> Plan:
     """Look at a scene and plan its map.
@@ -69,12 +72,13 @@ def plan_scene(
     where the scene is unreadable or lacks a band of the model.
     """
     check_outputs(bundle, settings)
-    scene = open_entry(entry, options or ReadOptions(**as_trained(bundle)), inherited=inherited)
+    scene = open_entry(entry, options or ReadOptions(**as_trained(bundle)), inherited=inherited, limits=limits)
     scene.check_known()
     for note in scene.notes:
         progress.warn(note)
-    if not scene.grid.georeferenced and not scene.grid.gcps:
-        progress.warn(f"{scene.where} has no georeference, so its map has none either")
+    check_holds(scene.grid, scene.where)
+    if lacking := scene.grid.lacking:
+        progress.warn(f"{scene.where} has no {lacking}, so its map has none either")
     chosen = fitted(bundle, scene, bands=bands, allow_missing=settings.allow_missing, progress=progress)
     wanted = layers(bundle.legend, settings)
     stamps = tuple(found for path in chosen.files if (found := stamp(path)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from landmix.classify.cut import cache_for
+from landmix.classify.cut import cache_for, workers_for
 from landmix.classify.finish import assemble, check_sieve, style, styled
 from landmix.classify.pipeline import Workers
 from landmix.classify.settle import claim, held
@@ -62,7 +62,7 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
     check_sieve(plan)
     if work.shards is not None and not work.shards:
         return "parts"
-    limit_cache(cache_for(plan.scene, model.threads))
+    limit_cache(cache_for(plan.scene, workers_for(plan.scene, model.threads)))
     with _locked(plan, work):
         missing = _missing_layers(plan, overwrite=work.overwrite)
         counted: dict[Path, dict[int, int]] = {}
@@ -122,7 +122,8 @@ def _write_shards(plan: Plan, model: Loaded, work: Work, progress: Progress) -> 
 
         advance(0)
         predictor = model.predictor(plan)
-        with Workers(plan, predictor, model.bundle.legend, work.workers, work.stages, work.stop) as workers:
+        count = workers_for(plan.scene, work.workers)
+        with Workers(plan, predictor, model.bundle.legend, count, work.stages, work.stop) as workers:
             return workers.run(left, advance)
 
 

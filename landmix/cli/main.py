@@ -34,13 +34,16 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
     arguments = sys.argv[1:] if arguments is None else arguments
     # Must be set before torch is imported: threads that wait by spinning starve each other on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    tell = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    if not tell:
+        # What GDAL tells of a stranger's file comes in our errors; else it prints each complaint, from every thread.
+        os.environ.setdefault("CPL_LOG", os.devnull)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())  # noqa: T201
         return 0
     if arguments[0] == "--version":
         print(f"landmix {__version__}")  # noqa: T201
         return 0
-    tell = bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
         with signals():
             return _run(arguments)
@@ -112,6 +115,11 @@ class Command:
                 self._hydra(scratch)
         except (HydraException, OmegaConfBaseException) as error:
             raise UsageError(self._explain(error)) from error
+        except (LandmixError, OSError, MemoryError):
+            raise
+        except Exception as error:  # what a job raises is kept: this is hydra, at an override that it did not expect
+            msg = f"the settings cannot be put together: {error} (landmix {self.verb.name} --help shows what it takes)"
+            raise UsageError(msg) from error
         finally:
             if self.jobs and self.sweep_root is not None:
                 from landmix.cli.sweep import write_sweep  # noqa: PLC0415

@@ -60,6 +60,7 @@ def landmix(ctx: click.Context, /, **given: Any) -> None:
     Work that was interrupted goes on where it was when the command is run again.
     """  # noqa: D301 - click's own sign for lines that stay as they are
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `landmix`: before torch is imported
+    os.environ.setdefault("CPL_LOG", os.devnull)  # likewise: GDAL's complaints come in our errors
     about = ctx.obj or {"env": contextlib.nullcontext(), "verbosity": 0}  # what `rio` itself was told
     quiet = given["quiet"] or about["verbosity"] < 0
     try:

@@ -17,9 +17,10 @@ from landmix.geo import remote
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
 from landmix.geo.grid import Grid
 from landmix.geo.grids import choose_grid
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.meaning import meaning, silenced, unknown
 from landmix.geo.metadata import file_bands
-from landmix.geo.opening import open_raster
+from landmix.geo.opening import band_kinds, looking, open_raster
 from landmix.geo.scene import QualityLayer, Scene, SceneFile, Stored
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ class _Part:
 
 
 def assemble(
-    deliveries: Sequence[tuple[str, Delivery]], name: str, options: ReadOptions, *, inherited: bool = False
+    deliveries: Sequence[tuple[str, Delivery]],
+    name: str,
+    options: ReadOptions,
+    *,
+    inherited: bool = False,
+    limits: Limits = DEFAULT,
 ) -> Scene:
     """Make one scene of acquisitions with their roles (one without a role: `""`), without reading a pixel.
 
@@ -55,7 +61,7 @@ def assemble(
     scene says nothing itself. Raises `LandmixError` for files that are no rasters, complex numbers, equal band names,
     grids that cannot be brought together, and sources that contradict each other.
     """
-    parts = [_look(role, delivery, options, inherited=inherited) for role, delivery in deliveries]
+    parts = [_look(role, delivery, options, limits, inherited=inherited) for role, delivery in deliveries]
     rasters: list[SceneFile] = []
     stored: list[Stored] = []
     bands: list[Band] = []
@@ -95,6 +101,7 @@ def assemble(
         ),
         quality=tuple(quality),
         options=options,
+        limits=limits,
         headers=tuple(path for part in parts for path in (*part.delivery.headers, *part.beside)),
         missing=tuple(f"{r}.{b}".removeprefix(".") for r, delivery in deliveries for b in delivery.missing),
         notes=tuple(notes),
@@ -103,12 +110,15 @@ def assemble(
     )
 
 
-def _look(role: str, delivery: Delivery, options: ReadOptions, *, inherited: bool) -> _Part:
+def _look(role: str, delivery: Delivery, options: ReadOptions, limits: Limits, *, inherited: bool) -> _Part:
     paths = list(dict.fromkeys([*delivery.files, *(band.path for band in delivery.bands)]))
     paths += [delivery.quality[0]] if delivery.quality and delivery.quality[0] not in paths else []
     with contextlib.ExitStack() as stack:
         stack.enter_context(remote.settings(paths))
-        opened = {path: stack.enter_context(open_raster(path, allow_vrt=options.allow_vrt)) for path in paths}
+        opened = {
+            path: stack.enter_context(open_raster(path, allow_vrt=options.allow_vrt, limits=limits)) for path in paths
+        }
+        stack.enter_context(looking(delivery.where))
         delivered = delivery.bands or _own_bands(delivery.files, opened)
         for band in delivered:
             if not 1 <= band.number <= opened[band.path].count:
@@ -154,9 +164,9 @@ def _with_role(role: str, delivered: DeliveredBand, stored: Stored, dataset: ras
 
 
 def _scene_file(path: str, dataset: rasterio.DatasetReader) -> SceneFile:
-    masked = ColorInterp.alpha in dataset.colorinterp or any(
-        MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums
-    )
+    # no flag at all: a mask a band
+    plain = [MaskFlags.all_valid], [MaskFlags.nodata]
+    masked = ColorInterp.alpha in band_kinds(dataset) or any(flags not in plain for flags in dataset.mask_flag_enums)
     return SceneFile(path=path, grid=Grid.of(dataset), masked=masked, blocks=dataset.block_shapes[0])
 
 
@@ -184,6 +194,9 @@ def _stored(
         msg = f"{delivered.path} holds complex numbers; landmix classifies real ones: convert them to intensity first"
         raise LandmixError(msg)
     own, fill = dataset.nodatavals[number - 1], delivered.nodata
+    flags = dataset.mask_flag_enums[number - 1]
+    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+        own = None  # the mask says it, which GDAL may have made of the nodata values of all bands together
     said = meaning(dataset, delivered, delivery, options, inherited=inherited)
     line = said or Said(scale=1.0, offset=0.0, by="")
     return Stored(
@@ -205,7 +218,7 @@ def _own_bands(files: Sequence[str], opened: dict[str, rasterio.DatasetReader]) 
     suffixes = file_suffixes(files)
     bands: list[DeliveredBand] = []
     for suffix, path in zip(suffixes, files, strict=True):
-        indexes = [i for i, kind in enumerate(opened[path].colorinterp, start=1) if kind != ColorInterp.alpha]
+        indexes = [i for i, kind in enumerate(band_kinds(opened[path]), start=1) if kind != ColorInterp.alpha]
         for band in file_bands(opened[path], indexes):
             own = band
             if len(files) > 1 and not band.named:

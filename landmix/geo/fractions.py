@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
-from landmix.geo.opening import open_raster
+from landmix.geo.opening import FAILURES, cause, open_raster
 from landmix.geo.validity import validity
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ class FractionsReader:
         try:
             stored = self._dataset.read([band + 1 for band in bands], window=place)
             inside = self._dataset.dataset_mask(window=place) > 0
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot read the fractions {self.path}: the file is damaged ({error})"
+        except FAILURES as error:
+            msg = f"cannot read the fractions {self.path}: the file is damaged ({cause(error)})"
             raise LandmixError(msg) from error
         valid = inside & validity(stored, tuple(self._dataset.nodatavals[band] for band in bands))
         scale, offset = (np.array(line)[bands, None, None] for line in (self._dataset.scales, self._dataset.offsets))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import degrees
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,8 @@ class Grid:
     width: int
     gcps: tuple[GroundControlPoint, ...] = ()
     """Ground control points instead of a transform, carried through to the map."""
+    rpc: tuple[tuple[str, str], ...] = ()
+    """Rational polynomial coefficients as GDAL has them (`RPC` metadata), carried through likewise."""
 
     @staticmethod
     def of(dataset: rasterio.DatasetReader) -> Grid:
@@ -47,6 +50,7 @@ class Grid:
             height=dataset.height,
             width=dataset.width,
             gcps=tuple(gcps),
+            rpc=tuple(sorted(dataset.tags(ns="RPC").items())),
         )
 
     @property
@@ -58,6 +62,15 @@ class Grid:
     def georeferenced(self) -> bool:
         """Whether pixels have places on the ground (a CRS and a transform)."""
         return self.crs is not None and not self.transform.is_identity
+
+    @property
+    def lacking(self) -> str | None:
+        """What is missing of a georeference; None where there is one of any kind."""
+        if self.gcps or self.rpc:
+            return None if self.crs or self.rpc else "CRS"
+        if self.georeferenced:
+            return None
+        return "CRS" if not self.transform.is_identity else "transform" if self.crs else "georeference"
 
     @property
     def profile(self) -> dict[str, Any]:
@@ -84,8 +97,13 @@ class Grid:
         """Raise `LandmixError` for degrees that do not exist on earth, a sign of a transform that is not there."""
         if self.crs is None or not self.crs.is_geographic or self.gcps:
             return
-        corners = [self.transform @ (col, row) for col in (0, self.width) for row in (0, self.height)]
-        pixel = max(abs(self.transform.a) + abs(self.transform.b), abs(self.transform.d) + abs(self.transform.e))
+        unit = degrees(self.crs.units_factor[1])  # not every one counts in degrees
+        corners = [
+            (x * unit, y * unit)
+            for x, y in (self.transform @ (col, row) for col in (0, self.width) for row in (0, self.height))
+        ]
+        t = self.transform
+        pixel = unit * max(abs(t.a) + abs(t.b), abs(t.d) + abs(t.e))
         if max(abs(y) for _, y in corners) > _POLE + pixel or max(abs(x) for x, _ in corners) > _TURN + pixel:
             msg = f"{where} cannot lie where its georeference says ({self}): degrees go to 90 and 180; mend it first"
             raise LandmixError(msg)

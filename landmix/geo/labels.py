@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
@@ -20,7 +19,8 @@ from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.files import is_remote
 from landmix.geo.grid import Grid
-from landmix.geo.opening import open_raster, raster_driver
+from landmix.geo.limits import DEFAULT, Limits
+from landmix.geo.opening import FAILURES, cause, open_raster, raster_driver
 from landmix.geo.pam import category_names
 from landmix.geo.validity import band_validity
 from landmix.geo.vectors import Features, read_features
@@ -45,6 +45,7 @@ class RasterLabels:
     """Class names by value, where the file has them."""
     colors: dict[int, str]
     """Colours `#rrggbb` by value, where the file has them."""
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +71,14 @@ class LabelPixels:
         return len(self.disputed)
 
 
-def open_labels(path: str, field: str | None, layer: str | None = None) -> Features | RasterLabels:
+def open_labels(
+    path: str, field: str | None, layer: str | None = None, limits: Limits = DEFAULT
+) -> Features | RasterLabels:
     """Read a vector file, or look at a raster."""
     if not is_remote(path) and raster_driver(path) is None:
-        return read_features(path, field, layer)
-    with open_raster(path) as dataset:
-        return RasterLabels(path=path, names=category_names(Path(path)), colors=_colormap(dataset))
+        return read_features(path, field, layer, limits)
+    with open_raster(path, limits=limits) as dataset:
+        return RasterLabels(path=path, limits=limits, names=category_names(Path(path)), colors=_colormap(dataset))
 
 
 def _colormap(dataset: rasterio.DatasetReader) -> dict[int, str]:
@@ -116,9 +119,11 @@ def _pixels(geometry: shapely.Geometry, grid: Grid) -> NDArray[np.int64]:
     inverse = ~grid.transform
     if "Point" in geometry.geom_type:
         places = np.stack(_to_pixels(geometry, inverse))
-        cols, rows = np.floor(places[:, np.isfinite(places).all(0)]).astype(np.int64)
-        inside = (rows >= 0) & (rows < grid.height) & (cols >= 0) & (cols < grid.width)
-        return np.unique(rows[inside] * grid.width + cols[inside])
+        x, y = places
+        with np.errstate(invalid="ignore"):
+            inside = (y >= 0) & (y < grid.height) & (x >= 0) & (x < grid.width)
+        cols, rows = np.floor(places[:, inside]).astype(np.int64)
+        return np.unique(rows * grid.width + cols)
     window = _bounds(geometry, inverse, grid)
     if window is None:
         return np.empty(0, np.int64)
@@ -181,13 +186,13 @@ def sample(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> L
     `ignore` None: the raster's nodata, and 0 where it has none. Raises `LandmixError` for fractions.
     """
     tiling = Tiling(core=1024)
-    with open_raster(labels.path) as dataset:
+    with open_raster(labels.path, limits=labels.limits) as dataset:
         ignored = ignore if ignore is not None else (frozenset() if dataset.nodata is not None else frozenset([0]))
         source = _on_grid(dataset, grid, labels.path)
         try:
             parts = [_labelled(source, tile.write, dataset.nodata, ignored) for tile in tiling.tiles(grid.window)]
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot read the labels {labels.path}: the file is damaged ({error})"
+        except FAILURES as error:
+            msg = f"cannot read the labels {labels.path}: the file is damaged ({cause(error)})"
             raise LandmixError(msg) from error
         finally:
             source.close()

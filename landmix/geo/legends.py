@@ -11,6 +11,9 @@ import yaml
 from landmix.core.legend import Legend, LegendClass, colors_for
 from landmix.errors import LandmixError
 
+_LIMIT = 2**24
+"""Bytes of a legend."""
+
 
 def read_legend(path: str) -> Legend:
     """Read a legend file: rows (CSV) or a list of mappings (YAML) with `value`, `name` and, if wanted, `color`.
@@ -18,9 +21,14 @@ def read_legend(path: str) -> Legend:
     Raises `LandmixError` that names the file for anything else.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open("rb") as file:
+            content = file.read(_LIMIT + 1)
+        if len(content) > _LIMIT:
+            msg = f"the legend {path} has more than {_LIMIT} bytes; one has a few thousand"
+            raise LandmixError(msg)
+        text = content.decode("utf-8-sig")
         rows = list(csv.DictReader(text.splitlines())) if path.lower().endswith(".csv") else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error, RecursionError) as error:
         msg = f"cannot read the legend {path}: {error}"
         raise LandmixError(msg) from error
     rows = rows.get("classes", rows) if isinstance(rows, dict) else rows
@@ -29,7 +37,7 @@ def read_legend(path: str) -> Legend:
         raise LandmixError(msg)
     try:
         return make_legend([_class(row) for row in rows])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         missing = f"a class without {error}" if isinstance(error, KeyError) else str(error)
         msg = f"the legend {path} cannot be used: {missing}"
         raise LandmixError(msg) from error

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from landmix.core.tiling import Tiling
@@ -16,7 +15,8 @@ from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
 from landmix.geo.legends import make_legend
-from landmix.geo.opening import open_raster
+from landmix.geo.limits import DEFAULT, Limits
+from landmix.geo.opening import FAILURES, cause, open_raster
 from landmix.geo.pam import category_colors, category_names
 from landmix.geo.validity import band_validity
 
@@ -36,10 +36,10 @@ _CLASSES = 1000
 class MapReader:
     """A class map of one integer band; use as a context manager."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limits: Limits = DEFAULT) -> None:
         """Open the map `path`. Raises `LandmixError` where it is no class map."""
         self.path = path
-        self._dataset = open_raster(path)
+        self._dataset = open_raster(path, limits=limits)
         self.grid = Grid.of(self._dataset)
         self.tags: dict[str, str] = self._dataset.tags()
         self.names = category_names(Path(path))
@@ -81,8 +81,8 @@ class MapReader:
         try:
             place = RasterioWindow(window.col, window.row, window.width, window.height)
             values: NDArray[np.integer] = self._dataset.read(1, window=place)
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot read the map {self.path}: the file is damaged ({error})"
+        except FAILURES as error:
+            msg = f"cannot read the map {self.path}: the file is damaged ({cause(error)})"
             raise LandmixError(msg) from error
         return values
 

@@ -6,16 +6,29 @@ choose one driver out of a short list, and GDAL is told to use that one.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.env import set_gdal_config
 from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
-from landmix.files import is_remote, open_bytes
+from landmix.files import archive_parts, is_remote, open_bytes
 from landmix.geo import remote
+from landmix.geo.limits import DEFAULT, Limits
+from landmix.geo.tiff_directory import check_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rasterio.enums import ColorInterp
+
+FAILURES = (RasterioError, CPLE_BaseError, SystemError)
+"""What rasterio raises where GDAL fails; its own errors let others through."""
 
 _MAGIC = (
     (b"II*\0", "GTiff"),
@@ -49,10 +62,10 @@ def _envi_header(path: Path) -> bool:
     return False
 
 
-def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader:
+def open_raster(path: str, *, allow_vrt: bool = False, limits: Limits = DEFAULT) -> rasterio.DatasetReader:
     """Open a raster for reading, with a handle of its own.
 
-    Raises `LandmixError` for what does not exist, is no raster, or is damaged.
+    Raises `LandmixError` for what does not exist, is no raster, is damaged, or declares more than `limits` allow.
     """
     if is_remote(path):
         # by name: a first look at the bytes would be one more request for every file
@@ -65,12 +78,45 @@ def open_raster(path: str, *, allow_vrt: bool = False) -> rasterio.DatasetReader
         if driver == "VRT" and not allow_vrt:
             msg = f"{path} is a VRT, which can name any other file: allow it with scene.allow_vrt=true if you trust it"
             raise LandmixError(msg)
-    try:
+    if driver == "GTiff" and not is_remote(path) and archive_parts(path) is None:
+        check_directory(path)
+    with looking(path):
         with remote.settings([path]):
-            return rasterio.open(remote.gdal_path(path), driver=driver, sharing=False)
-    except (RasterioError, SystemError) as error:
-        msg = f"cannot read {path} as a raster: {error}"
+            dataset = rasterio.open(remote.gdal_path(path), driver=driver, sharing=False)
+        try:
+            limits.check_raster(path, dataset)
+        except BaseException:
+            dataset.close()
+            raise
+        return dataset
+
+
+@contextlib.contextmanager
+def looking(path: str) -> Iterator[None]:
+    """Look at a raster's header: what fails is a `LandmixError` that names it."""
+    try:
+        yield
+    except FAILURES as error:
+        msg = f"cannot read {path} as a raster: {cause(error)}"
         raise LandmixError(msg) from error
+
+
+def band_kinds(dataset: rasterio.DatasetReader) -> tuple[ColorInterp, ...]:
+    """What each band is.
+
+    rasterio takes what GDAL last complained of, a tag that nobody needs perhaps, for a failure of this one call.
+    """
+    try:
+        return tuple(dataset.colorinterp)
+    except CPLE_BaseError:
+        return tuple(dataset.colorinterp)
+
+
+def cause(error: BaseException) -> str:
+    """What GDAL said first: rasterio's own error often only points to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
 
 
 _cache = 0

@@ -117,6 +117,9 @@ def _meant(path: str) -> str | None:
     return None
 
 
+_LIMIT = 2**26
+"""Bytes of a list of files."""
+
 _HEADER = re.compile(r"(?i)MTD_MSIL..\.xml|.*_MTL\.(txt|json|xml)")
 _ROLE = re.compile(r"[^\W\d][\w-]*")
 
@@ -151,10 +154,14 @@ def _text(text: str, key: str, lists: tuple[str, ...] = ()) -> list[Entry]:
         return [Entry(files=(path,), stem=_stem([path])) for path in _expand(text, key)]
     path = Path(text[1:])
     try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:  # may be a pipe
+            content = file.read(_LIMIT + 1).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         msg = f"cannot read the list {path} of {key}: {error}"
         raise LandmixError(msg) from error
+    if len(content) > _LIMIT:
+        msg = f"the list {path} of {key} has more than {_LIMIT} bytes, too many for names of files"
+        raise LandmixError(msg)
     if path.suffix.lower() == ".csv":
         return _pairs(content.splitlines(), path)
     lines = [line.strip() for line in content.splitlines()]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
@@ -17,6 +16,7 @@ from landmix.errors import LandmixError
 from landmix.geo import remote
 from landmix.geo.compose import compose, decoded, valid_values
 from landmix.geo.ground import covered, pixel_size
+from landmix.geo.opening import FAILURES, band_kinds, cause
 from landmix.geo.resample import Placement, Sampling
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ class SceneReader:
                 mask = self._fill(values[:, rows, cols], part)
                 for layer in scene.quality:
                     mask &= self._quality(layer, part)
-        except (RasterioError, SystemError) as error:
-            msg = f"cannot read rows {part.row} to {part.row_end} of {scene.where}: the file is damaged ({error})"
+        except FAILURES as error:
+            msg = (
+                f"cannot read rows {part.row} to {part.row_end} of {scene.where}: the file is damaged ({cause(error)})"
+            )
             raise LandmixError(msg) from error
         inside[rows, cols] = mask
         return values, inside
@@ -241,8 +243,9 @@ def _by_block(vrt: WarpedVRT, numbers: list[int], window: Window) -> NDArray[np.
 
 def file_mask(dataset: rasterio.DatasetReader, window: RasterioWindow) -> NDArray[np.uint8]:
     """A file's mask, 0 where masked (H, W); where it has an alpha band that one, which a nodata tag would hide."""
-    if ColorInterp.alpha in dataset.colorinterp:
-        alpha: NDArray[np.uint8] = dataset.read(dataset.colorinterp.index(ColorInterp.alpha) + 1, window=window)
+    kinds = band_kinds(dataset)
+    if ColorInterp.alpha in kinds:
+        alpha: NDArray[np.uint8] = dataset.read(kinds.index(ColorInterp.alpha) + 1, window=window)
         return alpha
     mask: NDArray[np.uint8] = dataset.dataset_mask(window=window)
     return mask

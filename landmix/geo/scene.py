@@ -12,6 +12,7 @@ import numpy as np
 from landmix.core.scaling import Affine
 from landmix.errors import LandmixError
 from landmix.geo.ground import pixel_size
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.opening import open_raster
 from landmix.geo.options import ReadOptions
 from landmix.geo.reader import SceneReader
@@ -100,6 +101,8 @@ class Scene:
     """Why its physical values cannot be known, and the way out."""
     product: str | None = None
     """What it was recognised as."""
+    limits: Limits = DEFAULT
+    """What its files may declare."""
     overview: bool = False
     """Read through the files' overviews, where pixels are large: for pictures only."""
 
@@ -242,7 +245,9 @@ class Scene:
         with contextlib.ExitStack() as stack:
             # closing, not the dataset's own context: that one must end in the thread in which it began
             handles = [
-                stack.enter_context(contextlib.closing(open_raster(raster.path, allow_vrt=self.options.allow_vrt)))
+                stack.enter_context(
+                    contextlib.closing(open_raster(raster.path, allow_vrt=self.options.allow_vrt, limits=self.limits))
+                )
                 for raster in self.rasters
             ]
             yield SceneReader(self, handles, stack)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyogrio
-
 from landmix.files import replacing, write_text
+from landmix.geo.dbf import dbf
 from landmix.geo.pam import pam_path, pam_xml
 from landmix.geo.styles import class_style, share_style
 
@@ -40,7 +38,8 @@ def write_sidecars(raster: Path, legend: Legend, counts: dict[int, int]) -> None
     paths = sidecar_paths(raster)
     write_text(paths["aux"], pam_xml(legend, counts))
     write_text(paths["qml"], class_style(legend))
-    _write_vat(paths["vat"], legend, counts)
+    with replacing(paths["vat"]) as temporary:
+        temporary.write_bytes(_vat(legend, counts))
     write_text(paths["cpg"], "UTF-8\n")
 
 
@@ -49,27 +48,14 @@ def write_share_style(raster: Path, highest: float = 1.0) -> None:
     write_text(sidecar_paths(raster)["qml"], share_style(highest))
 
 
-def _cut(name: str) -> str:
-    """As much of a name as a dBASE text of 254 bytes holds."""
-    return name.encode()[:254].decode(errors="ignore")
-
-
-def _write_vat(path: Path, legend: Legend, counts: dict[int, int]) -> None:
+def _vat(legend: Legend, counts: dict[int, int]) -> bytes:
     """ArcGIS's attribute table: colours as reals from 0 to 1."""
-    columns = {
-        "Value": np.array(legend.values, np.int32),
-        "Count": np.array([counts.get(value, 0) for value in legend.values], np.int64),
-        "ClassName": np.array([_cut(name) for name in legend.names], object),
-    }
-    for i, name in enumerate(("Red", "Green", "Blue")):
-        columns[name] = np.array([c.rgb[i] / 255 for c in legend])
-    with replacing(path) as temporary:
-        pyogrio.raw.write(
-            temporary,
-            geometry=None,
-            field_data=list(columns.values()),
-            fields=list(columns),
-            driver="ESRI Shapefile",
-            encoding="UTF-8",
-        )
-        temporary.with_suffix(".cpg").unlink(missing_ok=True)
+    colors = {name: [c.rgb[i] / 255 for c in legend] for i, name in enumerate(("Red", "Green", "Blue"))}
+    return dbf(
+        {
+            "Value": list(legend.values),
+            "Count": [counts.get(value, 0) for value in legend.values],
+            "ClassName": list(legend.names),
+            **colors,
+        }
+    )

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyogrio
 import pyproj
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj.exceptions import ProjError
 
 from landmix.errors import LandmixError
-from landmix.files import is_remote
+from landmix.geo.limits import DEFAULT, Limits
+from landmix.geo.vector_kinds import check_content, check_driver, network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.crs import CRS
+
+
+_FAILURES = (
+    DataSourceError, DataLayerError, FeatureError, GeometryError, FieldError, CRSError, UnicodeDecodeError, IndexError
+)  # fmt: skip
+"""What pyogrio raises of files; the last where a header says that there is a layer, and there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,35 +58,46 @@ class Features:
         if crs is None:
             msg = f"{self.path} has a CRS but the scene has none: labels cannot be placed on it without georeference"
             raise LandmixError(msg)
-        transformer = pyproj.Transformer.from_crs(self.crs, crs.to_wkt(), always_xy=True)
+        try:
+            transformer = pyproj.Transformer.from_crs(self.crs, crs.to_wkt(), always_xy=True)
+        except ProjError as error:
+            msg = f"{self.path} cannot be brought into the CRS of the scene: {error}"
+            raise LandmixError(msg) from error
         moved = shapely.transform(
             self.geometries, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
         )
         return np.asarray(moved, object)
 
 
-def read_features(path: str, field: str | None, layer: str | None = None) -> Features:
+def read_features(path: str, field: str | None, layer: str | None = None, limits: Limits = DEFAULT) -> Features:
     """Read the points and polygons of a vector file with their classes.
 
-    Features without a class or a geometry are left out. Raises `LandmixError` for a file that is no vector file, is
+    Features without a class or a geometry, or with coordinates that are no numbers, are left out. Curves become
+    straight pieces, heights are dropped. Raises `LandmixError` for a file that is no vector file, is
     empty, lacks the field, or holds lines.
     """
-    _refuse_pointers(path)
+    check_content(path)
+    limits.check_vector(path)
     try:
-        layer = layer or _layer(path, field)
-        info = pyogrio.read_info(path, layer=layer)
-        names = [str(name) for name in info["fields"]]
-        chosen = _field(path, names, field)
-        meta, _, wkb, columns = pyogrio.raw.read(path, layer=layer, columns=[chosen], force_2d=True)
-    except (DataSourceError, DataLayerError) as error:
+        with network(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what GDAL finds odd; what matters is an error
+            layer = layer or _layer(path, field)
+            info = pyogrio.read_info(path, layer=layer)
+            check_driver(path, str(info["driver"]))
+            names = [str(name) for name in info["fields"]]
+            chosen = _field(path, names, field)
+            meta, _, wkb, columns = pyogrio.raw.read(path, layer=layer, columns=[chosen], force_2d=True)
+    except _FAILURES as error:
         msg = f"cannot read {path} as labels, neither as a raster nor as a vector file: {error}"
         raise LandmixError(msg) from error
     if wkb is None or not len(wkb):
         msg = f"{path} holds no features to learn from"
         raise LandmixError(msg)
     values, filled = _keys(path, chosen, columns[0])
-    geometries = shapely.from_wkb(wkb)
+    with np.errstate(invalid="ignore"):  # coordinates can be NaN
+        geometries = shapely.from_wkb(wkb, on_invalid="ignore")
     kept = filled & ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    kept &= np.isfinite(shapely.bounds(geometries)).all(1)
     if not kept.any():
         msg = f"no feature of {path} has both a geometry and a value in the field '{chosen}'"
         raise LandmixError(msg)
@@ -86,16 +105,6 @@ def read_features(path: str, field: str | None, layer: str | None = None) -> Fea
     _check_kinds(path, geometries)
     keys = tuple(value for value, keep in zip(values, kept, strict=True) if keep)
     return Features(path=path, crs=meta["crs"], geometries=geometries, keys=keys, blank=int((~kept).sum()))
-
-
-def _refuse_pointers(path: str) -> None:
-    """A virtual vector file can name any other file or address, whatever it is called."""
-    if is_remote(path):
-        return
-    with Path(path).open("rb") as file:
-        if b"<OGRVRT" in file.read(4096):
-            msg = f"{path} is a virtual file that names others: give the labels themselves"
-            raise LandmixError(msg)
 
 
 def _layer(path: str, field: str | None) -> str | None:

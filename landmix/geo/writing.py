@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
 from landmix.files import reason, replacing, write_text
+from landmix.geo.georeference import georeference, metadata
 from landmix.geo.sidecars import remove_sidecars
 
 if TYPE_CHECKING:
@@ -135,10 +136,8 @@ def _vrt(mosaic: Mosaic) -> str:
     """The parts as one GDAL virtual raster; sources are named relative to it."""
     grid = mosaic.grid
     root = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
-    _georeference(root, grid)
-    metadata = ET.SubElement(root, "Metadata")
-    for key, value in mosaic.tags.items():
-        ET.SubElement(metadata, "MDI", key=key).text = value
+    georeference(root, grid)
+    metadata(root, mosaic.tags.items())
     for number, description in enumerate(mosaic.bands, start=1):
         band = ET.SubElement(
             root,
@@ -158,38 +157,6 @@ def _vrt(mosaic: Mosaic) -> str:
         for window, path in mosaic.parts:
             _source(band, number, window, path)
     return ET.tostring(root, encoding="unicode")
-
-
-def _georeference(root: ET.Element, grid: Grid) -> None:
-    if grid.gcps:
-        points = ET.SubElement(root, "GCPList", Projection=grid.crs.to_wkt() if grid.crs else "")
-        for number, point in enumerate(grid.gcps, start=1):
-            ET.SubElement(
-                points,
-                "GCP",
-                Id=str(number),
-                Pixel=repr(point.col),
-                Line=repr(point.row),
-                X=repr(point.x),
-                Y=repr(point.y),
-                Z=repr(point.z or 0.0),
-            )
-        return
-    if grid.crs is not None:
-        # traditional axis order, as GeoTIFF files mean it
-        ET.SubElement(
-            root, "SRS", dataAxisToSRSAxisMapping="2,1" if _latitude_first(grid) else "1,2"
-        ).text = grid.crs.to_wkt()
-    if not grid.transform.is_identity:
-        ET.SubElement(root, "GeoTransform").text = ", ".join(map(repr, grid.transform.to_gdal()))
-
-
-def _latitude_first(grid: Grid) -> bool:
-    """Whether the authority's axis order begins with latitude or northing."""
-    import pyproj  # noqa: PLC0415 - only here
-
-    axes = pyproj.CRS.from_user_input(grid.crs).axis_info
-    return bool(axes) and axes[0].direction.lower() in ("north", "south") and len(axes) > 1
 
 
 def _palette(band: ET.Element, legend: Legend) -> None:

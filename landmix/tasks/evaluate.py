@@ -54,16 +54,17 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
     rasters = [settings.map, *files]
     if len(files) == 1 and all(raster_driver(path) is not None and has_bands(path) for path in rasters):
         return evaluate_fractions(settings, files[0], progress)
-    scene = open_scene([settings.map], Path(settings.map).stem)
+    scene = open_scene([settings.map], Path(settings.map).stem, limits=settings.limits)
     ignored = settings.ignore if isinstance(settings.ignore, list) else [settings.ignore]
     labels = LabelSettings(
         field=settings.field,
         layer=settings.layer,
         ignore=None if settings.ignore is None else frozenset(key for key in ignored if key is not None),
+        limits=settings.limits,
     )
     heard = Heard(progress)
     reference = label_scenes([scene], files, labels, heard)
-    with MapReader(settings.map) as reader:
+    with MapReader(settings.map, settings.limits) as reader:
         tags = reader.tags
         legend = _legend(settings, reader)
         pixel = pixel_size(reader.grid)

@@ -45,7 +45,7 @@ def inspect(settings: InspectSettings, progress: Progress) -> dict[str, Any]:
         facts = model_facts(bundle, Path(files[0]))
         text = model_text(facts, _painter(settings))
     else:
-        scene = open_entry(found[0], settings.scene)
+        scene = open_entry(found[0], settings.scene, limits=settings.limits)
         facts = scene_facts(
             scene, survey(scene, progress=lambda done, all_: progress.step("look at pixels", done, all_))
         )

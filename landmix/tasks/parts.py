@@ -17,7 +17,12 @@ def open_parts(settings: TrainSettings, progress: Progress) -> tuple[Part, Part 
     """Scenes and labels of both parts."""
     data = settings.data
     labels = LabelSettings(
-        field=data.field, layer=data.layer, legend=data.legend, ignore=data.ignored, pairing=data.pairing
+        field=data.field,
+        layer=data.layer,
+        legend=data.legend,
+        ignore=data.ignored,
+        pairing=data.pairing,
+        limits=settings.limits,
     )
     source = Source(scenes=data.scenes, labels=data.labels, key="data")
     features = data.features or []

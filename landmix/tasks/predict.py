@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -113,6 +114,7 @@ def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) 
         options=options,
         inherited=inherited,
         workers=task.executor.workers or cores(),
+        limits=task.limits,
         overwrite=task.overwrite,
         share=Share.parse(task.shard) if task.shard else None,
         only_finish=task.finish,
@@ -136,14 +138,15 @@ def _check_names(found: list[Entry], folder: Path, outputs: Sequence[str], catal
     targets = [folder / f"{entry.stem}{suffix}.tif" for entry in found for suffix in suffixes]
     documents = catalogue.targets(maps)
     seen: set[str] = set()
-    inputs = {Path(path).resolve() for entry in found for path in entry.files if not is_remote(path)}
+    # not Path.resolve: a link that leads to itself is an error there
+    inputs = {os.path.realpath(path) for entry in found for path in entry.files if not is_remote(path)}
     for target in [*targets, *documents]:
         name = target.name.casefold()  # Windows and macOS do not tell case apart
         if name in seen:
             msg = f"two scenes would write {target.name}: give one another name with {{name: ..., path: ...}}"
             raise UsageError(msg)
         seen.add(name)
-        if target.resolve() in inputs:
+        if os.path.realpath(target) in inputs:
             what = "STAC item" if target in documents else "map"
             msg = f"the {what} {target} would replace an input: choose another out_dir"
             raise UsageError(msg)

@@ -37,7 +37,7 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
     if points.exists() and not settings.overwrite:
         msg = f"{points} exists: choose another out_dir, or replace it with overwrite=true"
         raise LandmixError(msg)
-    with MapReader(settings.map) as reader, Strata(reader, settings.strata) as strata:
+    with MapReader(settings.map, settings.limits) as reader, Strata(reader, settings.strata) as strata:
         if not reader.grid.georeferenced:
             msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up"
             raise LandmixError(msg)

@@ -104,7 +104,7 @@ def open_part(
     those of the part `like`.
     """
     named = scene_entries(source.scenes, f"{source.key}.scenes")
-    scenes = [open_entry(entry, options) for entry in named]
+    scenes = [open_entry(entry, options, limits=settings.limits) for entry in named]
     for scene in scenes:
         scene.check_known()
         for note in scene.notes:

@@ -7,7 +7,6 @@ import gzip
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 from rio_tiler import reader as rio_tiler_reader
 from rio_tiler.colormap import cmap
@@ -15,7 +14,7 @@ from rio_tiler.models import ImageData
 
 from landmix.core.window import Window
 from landmix.errors import LandmixError
-from landmix.geo.opening import open_raster
+from landmix.geo.opening import FAILURES, open_raster
 from landmix.view.frame import TILE
 from landmix.view.sharing import Pool
 
@@ -58,7 +57,7 @@ class Raster:
                     indexes=1,
                     resampling_method="nearest",
                 )
-        except (RasterioError, SystemError) as error:
+        except FAILURES as error:
             msg = f"cannot read {self.path}: the file is damaged ({error})"
             raise LandmixError(msg) from error
         values: np.ma.MaskedArray[Any, Any] = image.array[0]

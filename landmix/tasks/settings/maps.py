@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as made
 from typing import Any, Literal
 
+from landmix.geo.limits import Limits
 from landmix.tasks.settings.words import Show  # noqa: TC001 - the settings are checked by their hints
 
 
@@ -23,6 +25,7 @@ class EvaluateSettings:
     """How the reference was drawn; None: it is no sample, and its pixels are only counted."""
     strata: str | None = None
     """A raster of the strata that it was drawn from; None: the map's classes."""
+    limits: Limits = made(default_factory=Limits)
     progress: Show = "auto"
 
     def __post_init__(self) -> None:
@@ -49,6 +52,7 @@ class SampleSettings:
     hide: bool = False
     """Leave out what the map says, so that who interprets the sample does not know it."""
     seed: int = 0
+    limits: Limits = made(default_factory=Limits)
     overwrite: bool = False
     progress: Show = "auto"
 

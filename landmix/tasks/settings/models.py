@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from landmix.geo.limits import Limits
 from landmix.geo.options import ReadOptions
 from landmix.tasks.settings.words import NetFile, Show
 
@@ -17,6 +18,7 @@ class InspectSettings:
     path: Any
     net: NetFile = dataclasses.field(default_factory=NetFile)
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    limits: Limits = dataclasses.field(default_factory=Limits)
     format: Literal["table", "json"] = "table"
     quicklook: str | None = None
     progress: Show = "auto"
