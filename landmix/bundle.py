@@ -320,7 +320,7 @@ def _plain(data: Any) -> Any:
         return [_plain(part) for part in data]
     if isinstance(data, str | int | float | None):
         return data
-    msg = f"its record holds something of the type {type(data).__name__}, which is no plain data"
+    msg = "its record of training and accuracy holds something else than texts and numbers"
     raise ValueError(msg)
 
 
