@@ -320,7 +320,7 @@ def _plain(data: Any) -> Any:
         return [_plain(part) for part in data]
     if isinstance(data, str | int | float | None):
         return data
-    msg = "its record of training and accuracy holds something else than texts and numbers"
+    msg = "its record of training and accuracy is no plain data, which texts, numbers and lists of them are"
     raise ValueError(msg)
 
 

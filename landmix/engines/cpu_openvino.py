@@ -176,7 +176,7 @@ class _Request:
 
 
 # for good too: what a thread silences while it works, another thread's end of such a block can undo
-warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
 
 
 def _converted(graph: Deployed, bands: int, margin: int) -> ov.Model:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from landmix.core.scaling import DECODINGS
-from landmix.core.words import either, rule
+from landmix.core.words import rule
 from landmix.errors import LandmixError
 from landmix.files import why
 
@@ -154,10 +154,10 @@ class Product:
     def __post_init__(self) -> None:
         _check_numbers(self.scale, self.offset)
         if bool(self.bands) == bool(self.stack):
-            msg = "one of bands and stack must be given, and not both"
+            msg = "either bands or stack must be given, and not both"
             raise ValueError(msg)
         if self.decode is not None and self.decode not in DECODINGS:
-            msg = f"decode must be {either(list(DECODINGS))}, not {self.decode!r}"
+            msg = f"decode must be one of {', '.join(DECODINGS)}, not {self.decode!r}"
             raise ValueError(msg)
         if self.reference is not None and self.reference not in self.entries:
             msg = f"reference must be one of the bands, not {self.reference!r}"
