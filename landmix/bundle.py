@@ -96,7 +96,7 @@ class Bundle:
             msg = f"it was trained for a task that this landmix does not know: {self.task!r}"
             raise ValueError(msg)
         if not LOWEST <= self.temperature <= HIGHEST:
-            msg = f"the temperature of a model lies between {LOWEST:g} and {HIGHEST:g}, but is {self.temperature}"
+            msg = f"the temperature of a model must lie between {LOWEST:g} and {HIGHEST:g}, not {self.temperature:g}"
             raise ValueError(msg)
 
     @property

@@ -21,6 +21,7 @@ import said_deliveries
 import said_files
 import said_maps
 import said_models
+import said_networks
 import said_python
 import said_scenes
 import said_training
@@ -38,6 +39,7 @@ GROUPS: list[Group] = [
         said_deliveries,
         said_training,
         said_models,
+        said_networks,
         said_maps,
         said_python,
     )

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from provoking import Case, Group, good_files
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 
+from landmix import bundle as bundles
 from landmix.classify import run as running
 from landmix.geo.legends import make_legend
 from landmix.geo.sidecars import write_sidecars
@@ -31,6 +33,7 @@ MODEL = ("predict", "model=model.ckpt", "device=cpu", "backend=torch", "precisio
 PREDICT = (*MODEL, "scenes=scene.tif", "out_dir=new")
 EVALUATE = ("evaluate", "out_dir=new", "field=class")
 GOOD = (*EVALUATE, "map=map.tif", "reference=labels.gpkg")
+FRACTIONS = ("evaluate", "map=map.tif", "out_dir=new")
 SAMPLE = ("sample", "out_dir=new")
 VIEW = ("view", "open=false")
 
@@ -39,6 +42,7 @@ def _predictions(folder: Path) -> None:
     good_files(folder)
     write_classes(folder / "maps" / "scene.tif")
     done_inside(*MODEL, "scenes=scene.tif", f"out_dir={folder / 'done'}", "progress=off")
+    bundles.save(replace(bundles.load("model.ckpt"), reference=None), folder / "bare.ckpt")
     (folder / "styled").mkdir()
     (folder / "styled" / "scene.tif").write_bytes((folder / "scene.tif").read_bytes())
     (folder / "linked").mkdir()
@@ -165,6 +169,25 @@ def _maps(folder: Path) -> None:
     write_scene(folder / "small.tif", np.ones((2, 8, 8), np.uint8), names=None, wavelengths=None, scaled=False)
 
 
+def _fractions(folder: Path) -> None:
+    half = np.full((2, 96, 96), 0.5, np.float32)
+    plain: dict[str, Any] = {"wavelengths": None, "scaled": False, "nodata": -1}
+    for name, values, names in (
+        ("map", half, ("a", "b")),
+        ("other", half, ("a", "b")),
+        ("named", half, ("a", "c")),
+        ("small", half[:, :50], ("a", "b")),
+        ("nothing", half * 0 - 1, ("a", "b")),
+        ("nameless", half, None),
+        ("large", half * 4, ("a", "b")),
+    ):
+        write_scene(folder / f"{name}.tif", values, names=names, **plain)
+    noise = np.random.default_rng(0).random(half.shape, np.float32)
+    write_scene(folder / "damaged.tif", noise, names=("a", "b"), compress="deflate", **plain)
+    whole = (folder / "damaged.tif").read_bytes()
+    (folder / "damaged.tif").write_bytes(whole[:20_000] + bytes(2_000) + whole[22_000:])
+
+
 @contextlib.contextmanager
 def _taken() -> Iterator[None]:
     with socket.socket() as taken:
@@ -192,6 +215,15 @@ GROUPS = [
             "map of somebody else": (*MODEL, "scenes=scene.tif", "out_dir=maps"),
             "map of other settings": (*MODEL, "scenes=scene.tif", "out_dir=done", "tta=flips"),
             "map that is a link to its scene": (*MODEL, "scenes=scene.tif", "out_dir=linked"),
+            "applicability of a model without it": (
+                "predict",
+                "model=bare.ckpt",
+                "device=cpu",
+                "scenes=scene.tif",
+                "out_dir=new",
+                "outputs=[classes,applicability]",
+            ),
+            "fractions of a model of classes": (*PREDICT, "outputs=[classes,fractions]"),
             "style of its scene": (
                 *MODEL,
                 "scenes={name: named, path: named.tif}",
@@ -282,6 +314,19 @@ GROUPS = [
             ),
         },
         _maps,
+    ),
+    Group(
+        "Fractions",
+        {
+            "with a design": (*FRACTIONS, "reference=other.tif", "design=random"),
+            "of other classes": (*FRACTIONS, "reference=named.tif"),
+            "of another grid": (*FRACTIONS, "reference=small.tif"),
+            "of no common pixel": (*FRACTIONS, "reference=nothing.tif"),
+            "without names": (*FRACTIONS, "reference=nameless.tif"),
+            "above 1": (*FRACTIONS, "reference=large.tif"),
+            "damaged": Case((*FRACTIONS, "reference=damaged.tif"), hides=r"(?<=damaged \().*(?=\))"),
+        },
+        _fractions,
     ),
     Group(
         "Samples and pages",

@@ -17,7 +17,9 @@ from landmix import bundle as bundles
 from landmix.bundle import _describe
 from landmix.core.legend import Legend, LegendClass
 from landmix.model_file import FORMAT, save_tensors
+from landmix.nn.reference import Reference
 from landmix.safetensors_file import LIMIT
+from landmix.weights import describe_reference, with_reference
 
 if TYPE_CHECKING:
     import contextlib
@@ -43,6 +45,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "weights of another file": {"weights": "0" * 64},
     "inputs of another number": {"net": {"inputs": [1, 1]}},
     "attention of another width": {"net": {"encoder": {"widths": [8, 6], "attention": 5}}},
+    "task that is not known": {"task": "magic"},
+    "temperature of another size": {"temperature": 99.0},
+    "network of one's own without a name": {"net": {"own": {"name": "", "sha256": "0"}}},
     "too many layers": {"net": {"head": {"blocks": 300}}},
     "more layers than weights": {"net": {"head": {"blocks": 200}}},
     "another network": {"net": {"head": {"blocks": 1}}},
@@ -86,6 +91,28 @@ def _weights(folder: Path) -> None:
         save_tensors({**whole, "weights": {**whole["weights"], name: changed}}, folder / f"{title}.ckpt")
 
 
+def _references(folder: Path) -> None:
+    """What applicability is measured against, not as it was saved."""
+    bundle = bundle_of(3)
+    width = bundle.net.encoder.widths[-1]
+    points = torch.zeros(2, width)
+    whole = Reference(mean=points[0], scale=points[0] + 1, points=points, distance=1.0, threshold=1.0)
+    described, tensors = describe_reference(whole), with_reference(dict(bundle.weights), whole)
+    prefix = next(name for name in tensors if name.endswith(".points")).removesuffix("points")
+    sparse = torch.zeros(width).to_sparse()
+    for title, weights, said in (
+        ("reference without a part", {**tensors, f"{prefix}mean": None}, described),
+        ("reference of another shape", {**tensors, f"{prefix}mean": torch.zeros(1)}, described),
+        ("reference that is no tensor", {**tensors, f"{prefix}mean": sparse}, described),
+        ("reference of another file", tensors, {**described, "sha256": "0"}),
+        ("reference without a distance", tensors, {**described, "distance": 0.0}),
+    ):
+        content = _content()
+        content["weights"] = {name: tensor for name, tensor in weights.items() if tensor is not None}
+        content["bundle"]["reference"] = said
+        save_tensors(content, folder / f"{title}.ckpt")
+
+
 def _safetensors(folder: Path) -> None:
     path = folder / "whole.safetensors"
     bundles.save_safetensors(bundle_of(3), path)
@@ -123,8 +150,9 @@ def _strangers(folder: Path) -> None:
         whole = _content()
         save_tensors({**whole, "bundle": _merged(whole["bundle"], change)}, folder / f"{name}.ckpt")
     _weights(folder)
+    _references(folder)
     _safetensors(folder)
-    save_tensors({**_content(), "version": 2}, folder / "newer.ckpt")
+    save_tensors({**_content(), "version": 99}, folder / "newer.ckpt")
     (folder / "text.ckpt").write_text("this is no model", encoding="utf-8")
     torch.save({"weights": torch.zeros(3)}, folder / "other.ckpt")
     (folder / "last.ckpt").write_bytes((world().run / "last.ckpt").read_bytes())
@@ -158,6 +186,11 @@ def _not_found(package: str) -> contextlib.AbstractContextManager[object]:
 STRANGERS = [
     *(f"{name}.ckpt" for name in CHANGES),
     *("of another shape.ckpt", "not finite.ckpt", "larger than the file.ckpt", "newer.ckpt", "text.ckpt", "other.ckpt"),
+    *(
+        f"reference {name}.ckpt"
+        for name in ("without a part", "of another shape", "that is no tensor", "of another file")
+    ),
+    "reference without a distance.ckpt",
     "last.ckpt",
     *(f"{name}.safetensors" for name in ("another format", "newer", "bare", "no number", "constant", "nan", "twice")),
     *(f"{name}.safetensors" for name in ("deep", "nested", "list", "array", "cut", "cut later", "long")),

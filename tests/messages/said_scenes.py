@@ -74,6 +74,7 @@ def _prepare(folder: Path) -> None:
         for i, (n, w) in enumerate(zip(BANDS, WAVELENGTHS, strict=True))
     ]
     model(folder / "reflectance.ckpt", [Band(**{**_fields(band), "unit": "reflectance"}) for band in ours])
+    write_scene(folder / "blue as x.tif", physical[:1], names=["x"], **plain)
     write_scene(folder / "plain.tif", physical, scaled=False)
     sentinel_folder(folder / "bare", bands=("B02",), scl=False)
     model(folder / "sensor.ckpt", [Band(name="B02", number=1, named=True, sensor="Landsat 8 OLI")])
@@ -136,6 +137,12 @@ GROUPS = [
             "index of numbers of no unit": (*TRAIN, *TINY, "data.scenes=plain.tif", "data.features=[evi]"),
             "another sensor": (*PREDICT, "model=sensor.ckpt", "scenes=bare", "scene.scale=none"),
             "model's band that the scene lacks": (*FITTING, "scenes=three.tif"),
+            "model's band that the scene may lack": (*FITTING, "scenes=three.tif", "allow_missing=[swir]"),
+            "all of the model's bands lacking": (
+                *FITTING,
+                "scenes=blue as x.tif",
+                "allow_missing=[blue,red,nir,swir]",
+            ),
             "model's band with another wavelength": (*FITTING, "scenes=edge.tif"),
             "nameless bands of another number": (*FITTING, "scenes=nameless.tif"),
             "named bands taken by their position": (*FITTING, "scenes=three.tif", "scene.match=position"),

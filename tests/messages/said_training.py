@@ -75,6 +75,8 @@ def _vectors(folder: Path) -> None:
     write_labels(folder / "lone.gpkg", [*every, water[0]])
     write_labels(folder / "near.gpkg", [*every, *water[:2]])
     write_labels(folder / "overlap.gpkg", [*cells(), ("water", first)])
+    thin = shapely.transform(shapely.box(3, 3, 13, 5), on_ground)
+    write_labels(folder / "thin.gpkg", [*cells()[1:], ("field", thin)])
     lines = [(name, shapely.LineString(shape.exterior.coords)) for name, shape in cells()]
     write_labels(folder / "lines.gpkg", lines)
     shapes = np.array([shapely.to_wkb(shape) for _, shape in cells()], object)
@@ -223,6 +225,8 @@ GROUPS = [
             "one place a class": (*TRAIN, *SCENE, "data.labels=single.gpkg", "data.field=class"),
             "one place of one class": (*TRAIN, *SCENE, "data.labels=lone.gpkg", "data.field=class"),
             "buffer over a class": (*TRAIN, *SCENE, "data.labels=near.gpkg", "data.field=class", "split.buffer_m=320"),
+            "erosion of everything": (*GOOD, "data.erode=20"),
+            "erosion of one area": (*TRAIN, *SCENE, "data.labels=thin.gpkg", "data.field=class", "data.erode=2"),
             "one block": (*GOOD, "split.side_m=100000"),
             "buffer over everything": (*GOOD, "split.buffer_m=100000"),
             "polygons of a raster": (*TRAIN, *SCENE, "data.labels=truth.tif", "split.kind=polygons"),

@@ -49,6 +49,10 @@ _SHORT = 4
 """Letters that a message needs to be one, and not another one with a colon before it."""
 
 
+_SAYING = ("warn", "notes.append", "self._refuse")
+"""What is called to say something, besides making an error."""
+
+
 def _templates(tree: ast.Module) -> Iterator[str]:
     for body in (node for node in ast.walk(tree) if isinstance(node, ast.stmt)):
         for block in _blocks(body):
@@ -71,10 +75,8 @@ def _said(statement: ast.stmt) -> Iterator[ast.expr]:
     if isinstance(statement, ast.Raise) and isinstance(statement.exc, ast.Call) and statement.exc.args:
         yield statement.exc.args[0]
     call = statement.value if isinstance(statement, ast.Expr) else None
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-        to_notes = call.func.attr == "append" and ast.unparse(call.func.value).endswith("notes")
-        if (call.func.attr == "warn" or to_notes) and call.args:
-            yield call.args[0]
+    if isinstance(call, ast.Call) and call.args and ast.unparse(call.func).endswith(_SAYING):
+        yield call.args[0]
     made = statement.value if isinstance(statement, ast.Return) else None
     if isinstance(made, ast.Call) and made.args and ast.unparse(made.func) in ("LandmixError", "UsageError"):
         yield made.args[0]

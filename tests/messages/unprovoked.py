@@ -16,6 +16,21 @@ UNPROVOKED: dict[tuple[str, str], str] = {
         "accuracy/applicability.py",
         "the training points lie in one fold: how far new places are from them is not known",
     ): _CODE,
+    ("nn/describe.py", "… gives … of any tile, not a row for each row"): (
+        "needs a network that inspect cannot describe"
+    ),
+    ("nn/describe.py", "… sums over … numbers of one tile and … of another"): (
+        "needs a network that inspect cannot describe"
+    ),
+    ("nn/plugin.py", "net.plugin=… changed while it was used: run the command again"): (
+        "needs a file that changes between two looks"
+    ),
+    ("nn/reference.py", "a reference has one mean and scale a feature and 1 to … points"): (
+        "the shapes of a file are refused before"
+    ),
+    ("training/fit.py", "the margin of net.plugin=… must not depend on the number of bands"): (
+        "needs a network whose margin changes with a band that is left out"
+    ),
     (
         "classify/cluster.py",
         "device=cuda needs dask workers that were started with --resources GPU=1, but there is none",
