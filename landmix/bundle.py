@@ -96,7 +96,7 @@ class Bundle:
             msg = f"it was trained for a task that this landmix does not know: {self.task!r}"
             raise ValueError(msg)
         if not LOWEST <= self.temperature <= HIGHEST:
-            msg = f"the temperature of a model lies between {LOWEST:g} and {HIGHEST:g}, but is {self.temperature}"
+            msg = f"the temperature of a model must lie between {LOWEST:g} and {HIGHEST:g}, not {self.temperature:g}"
             raise ValueError(msg)
 
     @property
@@ -320,7 +320,7 @@ def _plain(data: Any) -> Any:
         return [_plain(part) for part in data]
     if isinstance(data, str | int | float | None):
         return data
-    msg = f"its record holds something of the type {type(data).__name__}, which is no plain data"
+    msg = "its record of training and accuracy is no plain data, which texts, numbers and lists of them are"
     raise ValueError(msg)
 
 

@@ -133,7 +133,7 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
             yield member
     # ValueError: a path with a NUL; RuntimeError: an encrypted archive
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        msg = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
+        msg = f"cannot read {path}: {why(error)}"
         raise LandmixError(msg) from error
 
 
@@ -203,7 +203,14 @@ def check_text(*names: str) -> None:
 
 def unwritable(path: Path, error: OSError) -> LandmixError:
     """The error for a file or folder that cannot be written."""
-    return LandmixError(f"cannot write {path}: {error.strerror or error}")
+    return LandmixError(f"cannot write {path}: {why(error)}")
+
+
+def why(error: BaseException) -> str:
+    """What is wrong with a file, in a line: the system's own words, or those of a library."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not written in UTF-8"
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
 _FULL = 4 * 2**20

@@ -110,7 +110,10 @@ def _pair(scenes: Sequence[Scene], rasters: Sequence[RasterLabels], pairing: str
     if len(rasters) <= 1:
         return [list(rasters) for _ in scenes]
     if len(rasters) != len(scenes):
-        msg = f"label rasters are paired with scenes, but there are {len(rasters)} for {len(scenes)} scenes"
+        msg = (
+            f"label rasters are paired with scenes, but there are {len(rasters)} for {len(scenes)} scenes: name one for"
+        )
+        msg += " each, or one for all"
         raise LandmixError(msg)
     if pairing == "order":
         return [[raster] for raster in rasters]

@@ -78,7 +78,8 @@ def write_safetensors(content: dict[str, Any], path: Path) -> None:
     header = json.dumps({_METADATA: metadata, **json.loads(body[_START:end])}).encode("ascii")
     header += b" " * (-len(header) % 8)  # readers that map the file want aligned numbers
     if len(header) > LIMIT:
-        msg = f"{path} cannot be written: bands, classes and training record take {len(header)} bytes, above {LIMIT}"
+        msg = f"cannot write {path}: bands, classes and training record take {len(header)} bytes, more than the {LIMIT}"
+        msg += " of a header: use the checkpoint"
         raise LandmixError(msg)
     with replacing(path) as temporary:
         temporary.write_bytes(len(header).to_bytes(_START, "little") + header + body[end:])

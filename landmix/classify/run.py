@@ -83,7 +83,8 @@ def _finish(
     if absent:
         named = ", ".join(f"row {shard.row} col {shard.col}" for shard in absent[:5])
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""  # noqa: PLR2004
-        msg = f"{plan.target} lacks {len(absent)} of its {len(plan.shards)} parts ({named}{more}): run their shards"
+        msg = f"{plan.target} lacks {len(absent)} of its {len(plan.shards)} parts ({named}{more}): run their"
+        msg += " shards with shard=... first"
         raise LandmixError(msg)
     if missing:
         plan.check_unchanged()
@@ -203,8 +204,9 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
         for key in ("model", "input", "bands", "settings", "engine", "version")
         if tags.get(f"LANDMIX_{key.upper()}") != plan.tags[f"LANDMIX_{key.upper()}"]
     ]
-    what = f"another {' and '.join(differing)}" if "LANDMIX_DIGEST" in tags else "something else than landmix"
-    msg = f"{path} exists and was made by {what}: choose another out_dir, or replace it with overwrite=true"
+    words = [f"{'other' if key in {'bands', 'settings'} else 'another'} {key}" for key in differing]
+    what = f"with {' and '.join(words)}" if "LANDMIX_DIGEST" in tags else "by something else than landmix"
+    msg = f"{path} exists and was made {what}: choose another out_dir, or replace it with overwrite=true"
     raise LandmixError(msg)
 
 

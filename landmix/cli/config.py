@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -12,10 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from landmix.core.words import rule
 from landmix.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 T = TypeVar("T")
 
@@ -36,7 +38,8 @@ def settings_from(config: DictConfig, kind: type[T]) -> T:
         missing = sorted(OmegaConf.missing_keys(config))
         plain = json.dumps(OmegaConf.to_container(config, resolve=not missing))
     except OmegaConfBaseException as error:
-        msg = f"a setting cannot be resolved: {str(error).splitlines()[0]}"
+        why = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0]).strip('"')
+        msg = f"a setting cannot be resolved: {why}"
         raise UsageError(msg) from error
     if missing:
         msg = f"{' and '.join(missing)} must be given: {' '.join(f'{key}=...' for key in missing)}"
@@ -47,7 +50,7 @@ def settings_from(config: DictConfig, kind: type[T]) -> T:
     try:
         return TypeAdapter(kind).validate_json(plain)
     except ValidationError as error:
-        raise UsageError("; ".join(dict.fromkeys(map(_fault, error.errors())))) from None
+        raise UsageError("; ".join(dict.fromkeys(_faults(error.errors())))) from None
 
 
 def _dataclasses(kind: Any) -> Iterable[Any]:
@@ -58,21 +61,38 @@ def _dataclasses(kind: Any) -> Iterable[Any]:
             yield from _dataclasses(part)
 
 
-def _fault(error: Any) -> str:
-    """One fault as a sentence."""
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    path = ".".join(str(part) for part in error["loc"] if isinstance(part, int) or part.isidentifier())
-    came = json.dumps(error["input"], default=str)[:60]
-    rule = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"there is no setting {path}"
-    choices = error.get("ctx", {}).get("expected", "")
-    near = difflib.get_close_matches(
-        str(error["input"]), [c.strip("' ") for c in choices.replace(" or ", ",").split(",")], 1
-    )
+def _faults(errors: Iterable[Any]) -> Iterator[str]:
+    """A sentence a fault; a setting that can be of several kinds, and is none of them, is one fault."""
+    wrong: dict[str, list[Any]] = {}
+    for error in errors:
+        parts = [part for part in error["loc"] if isinstance(part, int) or part.isidentifier()]
+        path = ".".join(str(part) for part in parts if part not in _KINDS)
+        if error["type"] == "value_error":
+            yield str(error["ctx"]["error"])
+        elif error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            yield f"there is no setting {path}: --cfg job shows those that there are"
+        elif error["type"] == "missing":
+            yield f"{path} must be given: {path}=..."
+        else:
+            wrong.setdefault(path, []).append(error)
+    for path, found in wrong.items():
+        yield _wrong(path, found)
+
+
+_KINDS = {"int", "float", "str", "bool", "dict", "list"}
+"""What pydantic puts behind the name of a setting that can be of several kinds."""
+
+
+def _wrong(path: str, errors: list[Any]) -> str:
+    """What a setting must be, what came, and what may have been meant."""
+    came = errors[0]["input"]
+    expected = [str(error.get("ctx", {}).get("expected", "")) for error in errors]
+    rules = [rule(error["type"], error["msg"], known) for error, known in zip(errors, expected, strict=True)]
+    words = [word.strip("' ") for known in expected for word in known.replace(" or ", ",").split(",")]
+    near = difflib.get_close_matches(str(came), words, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{path} must be {rule}, not {came}{hint}"
+    shown = f"'{came[:60]}'" if isinstance(came, str) else json.dumps(came, default=str)[:60]
+    return f"{path} must be {', or '.join(dict.fromkeys(rules))}, not {shown}{hint}"
 
 
 def near_keys(wanted: str, config: DictConfig) -> list[str]:

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
     except MemoryError:
         return _end(1, "the memory is full: choose smaller tiles with tiling.core or fewer executor.workers", tell=tell)
     except OSError as error:
-        return _end(1, f"{error.strerror or error}: {error.filename or 'a file'} could not be used", tell=tell)
+        return _end(1, f"cannot use {error.filename or 'a file'}: {error.strerror or error}", tell=tell)
     except Exception as error:  # noqa: BLE001 - a user never sees a traceback
         what = f"{type(error).__name__}: {error}"
         return _end(1, f"landmix failed unexpectedly ({what}); HYDRA_FULL_ERROR=1 shows where", tell=tell)
@@ -145,8 +145,10 @@ class Command:
                 parsed = get_args_parser().parse_intermixed_args(self.arguments)
         except SystemExit as error:
             if error.code:
-                last = complaint.getvalue().strip().splitlines()[-1]
-                msg = f"{last.rpartition('error: ')[2]} (landmix {self.verb.name} --help shows what it takes)"
+                last = complaint.getvalue().strip().splitlines()[-1].rpartition("error: ")[2]
+                last = re.sub(r"^argument (-[\w-]+)\S*: ", r"the flag \1 cannot be read: ", last)
+                last = last.replace("unrecognized arguments:", "there is no flag")
+                msg = f"{last} (landmix {self.verb.name} --help shows which there are)"
                 raise UsageError(msg) from None
             return
         self.multirun = bool(parsed.multirun)
@@ -214,7 +216,7 @@ class Command:
         except Exception as problem:  # noqa: BLE001 - one failed job does not stop the rest
             self.failed.append(problem)
             error = " ".join(str(problem).split())
-            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"warning: job {len(self.jobs) + 1} failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
         finally:
             self.jobs.append(
                 Job(
@@ -251,9 +253,12 @@ class Command:
             near = difflib.get_close_matches(wanted.rsplit("/", 1)[-1], options, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             return f"there is no {wanted.replace('/', '=')}: choose one of {', '.join(options)}{hint}"
-        unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+        absent = re.search(r"Additional config directory '(.*)' not found", text)
+        if absent is not None:
+            return f"--config-dir must be a folder, but there is none called {absent[1]}"
+        unknown = re.search(r"(?:Could not override|Could not delete from config\.|Key) '([^']+)'", text)
         if unknown is None:
-            return text
+            return text.rstrip(".")
         GlobalHydra.instance().clear()
         with initialize_config_dir(config_folder(), version_base="1.3"):
             near = near_keys(unknown[1], compose(self.verb.name))

@@ -77,7 +77,7 @@ def landmix(ctx: click.Context, /, **given: Any) -> None:
     except MemoryError as error:
         raise click.ClickException(_FULL) from error
     except OSError as error:
-        message = f"{error.strerror or error}: {error.filename or 'a file'} could not be used"
+        message = f"cannot use {error.filename or 'a file'}: {error.strerror or error}"
         raise click.ClickException(message) from error
 
 
@@ -133,7 +133,7 @@ def _check_targets(source: str, given: dict[str, Any]) -> None:
             msg = f"{name} is a GeoTIFF and must end in .tif or .tiff, but is {path}"
             raise UsageError(msg)
         if path.exists() and not given["overwrite"]:
-            msg = f"{path} exists and is not replaced without --overwrite"
+            msg = f"{path} exists: choose another {name}, or replace it with --overwrite"
             raise LandmixError(msg)
 
 

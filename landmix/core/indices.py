@@ -101,7 +101,7 @@ def _feature(name: str, bands: BandSet, role: str, where: str) -> Band:
     expression = INDICES.get(name.casefold())
     if expression is None:
         near = difflib.get_close_matches(name.casefold(), INDICES, 3, 0.4)
-        msg = f"data.features knows no index '{name}'{_hint(near)}; it knows {', '.join(INDICES)}"
+        msg = f"data.features knows no index '{name}': it knows {', '.join(INDICES)}{_hint(near)}"
         raise LandmixError(msg)
     inputs = tuple((letter, _find(letter, bands, role, name, where)) for letter in sorted(_letters(expression)))
     own = f"{role}.{name.casefold()}".removeprefix(".")

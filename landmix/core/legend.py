@@ -40,7 +40,7 @@ class LegendClass:
             msg = f"a class colour is written #rrggbb in lower case, not {self.color!r}"
             raise ValueError(msg)
         if not isinstance(self.value, int) or not isinstance(self.name, str) or not self.name.strip():
-            msg = f"the class with value {self.value!r} needs a whole number and a name"
+            msg = f"a class needs a whole number and a name, not {self.value!r} and {self.name!r}"
             raise ValueError(msg)
         if not self.name.isprintable():
             msg = f"a class name is one line of printable text, not {self.name!r}"

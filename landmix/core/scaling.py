@@ -23,7 +23,9 @@ class Affine:
             msg = f"as many scales as offsets are needed, not {len(self.scale)} and {len(self.offset)}"
             raise ValueError(msg)
         if not (np.isfinite(self.scale).all() and np.isfinite(self.offset).all() and np.all(self.scale)):
-            msg = f"scales must be finite and not 0, offsets finite, not {self.scale} and {self.offset}"
+            pairs = zip(self.scale, self.offset, strict=True)
+            scale, offset = next((s, o) for s, o in pairs if not (np.isfinite([s, o]).all() and s))
+            msg = f"scales must be finite numbers other than 0, and offsets finite ones, not {scale:g} and {offset:g}"
             raise ValueError(msg)
 
     @staticmethod

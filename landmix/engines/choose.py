@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from landmix.core.words import either
 from landmix.engines.engine import TILE, EngineSpec
 from landmix.errors import LandmixError, UsageError
 
@@ -26,7 +27,7 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
         ("precision", precision, ("auto", "fp32", "bf16")),
     ):
         if said not in words:
-            msg = f"{name} must be {', '.join(words[:-1])} or {words[-1]}, not {said!r}"
+            msg = f"{name} must be {either(words)}, not {said!r}"
             raise UsageError(msg)
     where = choose_device(device).type
     if backend == "openvino" and where != "cpu":
@@ -55,7 +56,8 @@ def check(spec: EngineSpec) -> None:
         raise LandmixError(msg)
     installed = importlib.metadata.version(spec.backend)
     if spec.version not in {"", installed}:
-        msg = f"{spec.backend} {spec.version} is to compute, but {installed} is installed: results could differ"
+        msg = f"{spec.backend} {spec.version} is to compute, but {installed} is installed, whose results could differ:"
+        msg += f" install {spec.backend} {spec.version}"
         raise LandmixError(msg)
     choose_device(spec.device)
     if spec.precision == "bf16" and not has_bf16(spec.device):

@@ -175,6 +175,10 @@ class _Request:
         return [tensor.data for tensor in self._outputs]
 
 
+# for good too: what a thread silences while it works, another thread's end of such a block can undo
+warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
+
+
 def _converted(graph: Deployed, bands: int, margin: int) -> ov.Model:
     """The graph as OpenVINO's own, with free height and width.
 

@@ -122,8 +122,8 @@ def _look(role: str, delivery: Delivery, options: ReadOptions, limits: Limits, *
         delivered = delivery.bands or _own_bands(delivery.files, opened)
         for band in delivered:
             if not 1 <= band.number <= opened[band.path].count:
-                msg = f"{band.path} should hold band {band.band.name} as number {band.number}, but it has"
-                msg += f" {opened[band.path].count} bands"
+                msg = f"{band.path} should hold band {band.band.name} as number {band.number}, but holds only"
+                msg += f" {opened[band.path].count}"
                 raise LandmixError(msg)
         stored = tuple(
             _stored(paths.index(band.path), opened[band.path], band, delivery, options, inherited=inherited)
@@ -226,7 +226,7 @@ def _own_bands(files: Sequence[str], opened: dict[str, rasterio.DatasetReader]) 
                 own = replace(band, name=name, named=True)
             bands.append(DeliveredBand(path=path, number=band.number, band=own))
     if not bands:
-        msg = f"{files[0]} has no band but an alpha band"
+        msg = f"{files[0]} has no band but an alpha band: name a raster of measurements"
         raise LandmixError(msg)
     names = [delivered.band.name for delivered in bands]
     doubled = sorted({name for name in names if names.count(name) > 1})

@@ -6,6 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from landmix.core.words import either
 from landmix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def creation_options(given: Mapping[str, object]) -> tuple[tuple[str, str], ...]
         if not re.fullmatch(_OPTIONS[name], text):
             words = [word for word in _OPTIONS[name].replace("\\.", ".").split("|") if "\\" not in word]
             number = ["a number"] if "\\d" in _OPTIONS[name] else []
-            msg = f"the creation option {name} must be {', '.join([*words, *number])}, not {text}"
+            msg = f"the creation option {name} must be {either([*words, *number])}, not {text}"
             raise UsageError(msg)
         found[name] = text
     return tuple(sorted(found.items()))

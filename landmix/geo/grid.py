@@ -116,7 +116,7 @@ class Grid:
     def __str__(self) -> str:
         crs = "no CRS" if self.crs is None else self.crs.to_string()[:60]
         t = self.transform
-        return f"{self.height} x {self.width} pixels of {t.a:g} x {t.e:g} from ({t.c:g}, {t.f:g}), {crs}"
+        return f"{self.height} x {self.width} pixels of {t.a:g} x {t.e:g} from ({t.c:.10g}, {t.f:.10g}), {crs}"
 
 
 def _places(grid: Grid) -> list[tuple[float, float, float, float]]:

@@ -221,7 +221,9 @@ def _on_grid(dataset: rasterio.DatasetReader, grid: Grid, path: str) -> rasterio
     if own.same_as(grid) or (same_shape and not (own.georeferenced and grid.georeferenced)):
         return dataset
     if not (own.georeferenced and grid.georeferenced):
-        msg = f"{path} and the scene differ in size, and one has no georeference: labels cannot be placed"
+        msg = (
+            f"{path} and the scene differ in size, and one has no georeference, so labels cannot be placed: give it one"
+        )
         raise LandmixError(msg)
     return WarpedVRT(
         dataset,

@@ -10,6 +10,7 @@ import yaml
 
 from landmix.core.legend import Legend, LegendClass, colors_for
 from landmix.errors import LandmixError
+from landmix.files import why
 
 _LIMIT = 2**24
 """Bytes of a legend."""
@@ -29,7 +30,7 @@ def read_legend(path: str) -> Legend:
         text = content.decode("utf-8-sig")
         rows = list(csv.DictReader(text.splitlines())) if path.lower().endswith(".csv") else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error, RecursionError) as error:
-        msg = f"cannot read the legend {path}: {error}"
+        msg = f"cannot read the legend {path}: {why(error)}"
         raise LandmixError(msg) from error
     rows = rows.get("classes", rows) if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
@@ -38,14 +39,19 @@ def read_legend(path: str) -> Legend:
     try:
         return make_legend([_class(row) for row in rows])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        missing = f"a class without {error}" if isinstance(error, KeyError) else str(error)
-        msg = f"the legend {path} cannot be used: {missing}"
+        what = f"each class needs {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"the legend {path} cannot be used: {what}"
         raise LandmixError(msg) from error
 
 
 def _class(row: dict[str, Any]) -> tuple[int, str, str | None]:
     color = row.get("color") or row.get("colour") or None
-    return int(row["value"]), str(row["name"]).strip(), None if color is None else str(color).strip().lower()
+    try:
+        value = int(row["value"])
+    except (TypeError, ValueError):
+        msg = f"a class value must be a whole number, not {row['value']!r}"
+        raise ValueError(msg) from None
+    return value, str(row["name"]).strip(), None if color is None else str(color).strip().lower()
 
 
 def make_legend(classes: list[tuple[int, str, str | None]]) -> Legend:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from landmix.core.matching import How
+from landmix.core.words import either
 from landmix.geo.resample import Kernel
 
 KERNELS, HOWS = get_args(Kernel), get_args(How)
@@ -39,10 +41,14 @@ class ReadOptions:
 
     def _check_types(self) -> None:
         """A stranger's model can hold anything."""
-        numbers = [value for value in (self.scale, self.offset, self.resolution) if not isinstance(value, str | None)]
-        kinds = isinstance(self.product, str | dict | None) and isinstance(self.quality, str | list | tuple)
-        if not kinds or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
-            msg = "scene.product, scale, offset, resolution or quality is of the wrong kind"
+        given = {name: getattr(self, name) for name in ("scale", "offset", "resolution")}
+        numbers = {name: value for name, value in given.items() if not isinstance(value, str | None)}
+        fits = {name: isinstance(n, int | float) and not isinstance(n, bool) for name, n in numbers.items()}
+        fits["product"] = isinstance(self.product, str | dict | None)
+        fits["quality"] = isinstance(self.quality, str | list | tuple)
+        wrong = next((name for name, fit in fits.items() if not fit), None)
+        if wrong is not None:
+            msg = f"scene.{wrong} is of another kind than it can be: {json.dumps(getattr(self, wrong), default=str)}"
             raise ValueError(msg)
         if isinstance(self.quality_dilate, bool) or not isinstance(self.quality_dilate, int):
             msg = f"scene.quality_dilate must be a whole number, not {self.quality_dilate!r}"
@@ -60,17 +66,17 @@ class ReadOptions:
             words["quality"] = ("clear", "all")
         for name, known in words.items():
             if getattr(self, name) not in known:
-                msg = f"scene.{name} must be {', '.join(known)}, not {getattr(self, name)!r}"
+                msg = f"scene.{name} must be {either(known)}, not {getattr(self, name)!r}"
                 raise ValueError(msg)
         if not isinstance(self.scale, str) and (not np.isfinite(self.scale) or self.scale == 0):
-            msg = f"scene.scale must be finite and not 0, but is {self.scale}"
+            msg = f"scene.scale must be a finite number other than 0, not {self.scale:g}"
             raise ValueError(msg)
         if self.offset is not None and not np.isfinite(self.offset):
-            msg = f"scene.offset must be finite, but is {self.offset}"
+            msg = f"scene.offset must be a finite number, not {self.offset:g}"
             raise ValueError(msg)
         if not 0 <= self.quality_dilate <= 1000:  # noqa: PLR2004
             msg = f"scene.quality_dilate must lie between 0 and 1000 pixels, not {self.quality_dilate}"
             raise ValueError(msg)
         if not isinstance(self.resolution, str) and self.resolution is not None and not 0 < self.resolution < np.inf:
-            msg = f"scene.resolution must be a positive pixel size, finest, coarsest or a band, not {self.resolution}"
+            msg = f"scene.resolution must be a positive pixel size, finest, coarsest or a band, not {self.resolution:g}"
             raise ValueError(msg)

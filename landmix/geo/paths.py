@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from landmix.errors import LandmixError, UsageError
-from landmix.files import archive_parts, is_remote
+from landmix.files import archive_parts, is_remote, why
 from landmix.geo.assemble import common_prefix
 from landmix.geo.items import Item, read_items
 
@@ -148,7 +148,7 @@ def _roles(item: dict[str, Any], key: str) -> Entry:
 def _text(text: str, key: str, lists: tuple[str, ...] = ()) -> list[Entry]:
     """`lists` are the list files that led here: one that leads to itself has no end."""
     if text in lists:
-        msg = f"the list {text[1:]} of {key} names itself"
+        msg = f"the list {text[1:]} of {key} names itself: take that line out"
         raise LandmixError(msg)
     if not text.startswith("@"):
         return [Entry(files=(path,), stem=_stem([path])) for path in _expand(text, key)]
@@ -157,7 +157,7 @@ def _text(text: str, key: str, lists: tuple[str, ...] = ()) -> list[Entry]:
         with path.open("rb") as file:  # may be a pipe
             content = file.read(_LIMIT + 1).decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        msg = f"cannot read the list {path} of {key}: {error}"
+        msg = f"cannot read the list {path} of {key}: {why(error)}"
         raise LandmixError(msg) from error
     if len(content) > _LIMIT:
         msg = f"the list {path} of {key} has more than {_LIMIT} bytes, too many for names of files"
@@ -178,7 +178,8 @@ def _pairs(lines: Iterable[str], path: Path) -> list[Entry]:
         raise LandmixError(msg)
     pairs = [(row["image"], row[column]) for row in reader]
     if not all(image and label for image, label in pairs):
-        msg = f"each row of {path} needs an image and a {column}"
+        row = next(i for i, pair in enumerate(pairs, start=1) if not all(pair))
+        msg = f"each row of {path} needs an image and a {column}, but row {row} below the header has not both"
         raise LandmixError(msg)
     return [
         Entry(files=(image,), stem=_stem([image]), label=label)

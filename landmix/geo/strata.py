@@ -31,7 +31,10 @@ class Strata:
         self.path, self.names = self._raster.path, self._raster.names
         if not self._raster.grid.same_as(reader.grid):
             self._raster.close()
-            msg = f"the strata {path} must lie on the grid of the map {reader.path}"
+            ours, theirs = reader.grid, self._raster.grid
+            msg = (
+                f"the strata {path} ({theirs}) must lie on the grid of the map {reader.path} ({ours}): warp them first"
+            )
             raise LandmixError(msg)
 
     def __enter__(self) -> Strata:  # noqa: PYI034 - Self would say no more

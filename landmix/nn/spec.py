@@ -21,7 +21,7 @@ def _check(what: str, number: int, low: int, high: int = MAX_CHANNELS) -> None:
 
 def _check_share(what: str, share: float) -> None:
     if not 0 <= share < 1:
-        msg = f"{what} must be at least 0 and below 1, not {share}"
+        msg = f"{what} must be at least 0 and below 1, not {share:g}"
         raise ValueError(msg)
 
 
@@ -43,7 +43,7 @@ class EncoderSpec:
         _check("net.encoder.attention", self.attention, 0)
         _check_share("net.encoder.band_dropout", self.band_dropout)
         if self.attention and self.widths and self.widths[-1] % self.attention:
-            msg = f"net.encoder.attention must divide the last width {self.widths[-1]}, but is {self.attention}"
+            msg = f"net.encoder.attention must divide the last width {self.widths[-1]}, not {self.attention}"
             raise ValueError(msg)
         _check("the number of net.encoder.widths", len(self.widths), 1, MAX_LAYERS)
         for width in self.widths:
@@ -131,7 +131,8 @@ class NetSpec:
 
     def __post_init__(self) -> None:
         if self.inputs and (sum(self.inputs) != self.in_channels or min(self.inputs) < 1):
-            msg = f"the inputs of a network must share out its {self.in_channels} bands, not {self.inputs}"
+            shares = " + ".join(map(str, self.inputs))
+            msg = f"the inputs of a network must share out its {self.in_channels} bands, not {shares}"
             raise ValueError(msg)
         _check("the number of bands", self.in_channels, 1)
         _check("the number of classes", self.classes, 1)

@@ -78,7 +78,8 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
     for text in notes:
         heard.warn(text)
     if not compared.confusion.n:
-        msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}"
+        msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}: are both of the"
+        msg += " same place?"
         raise LandmixError(msg)
     return _write(settings, compared, files, heard.warnings, pixel, progress)
 

@@ -39,7 +39,8 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
         raise LandmixError(msg)
     with MapReader(settings.map, settings.limits) as reader, Strata(reader, settings.strata) as strata:
         if not reader.grid.georeferenced:
-            msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up"
+            msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up: give it a CRS and a"
+            msg += " transform first"
             raise LandmixError(msg)
         if not strata.counts:
             msg = f"the map {settings.map} holds nothing but nodata"

@@ -127,7 +127,7 @@ def fit(
     statistics = band_statistics(samples, training)
     channels = statistics.varying
     if not len(channels):
-        msg = "every band is constant over the training pixels: there is nothing to tell classes apart by"
+        msg = "every band is constant over the training pixels of this part: nothing can be learnt"
         raise LandmixError(msg)
     normalise = standardise(statistics.mean[channels], statistics.std[channels])
     crops = TrainingCrops(

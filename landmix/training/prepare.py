@@ -112,7 +112,8 @@ def open_part(
     bands = like.scenes[0].bands if like else _choose_bands(scenes[0], wanted, features)
     unfit = [band.name for band in bands if needs_reflectance(band)]
     if unfit and not like:
-        progress.warn(f"{', '.join(unfit)} are defined for reflectance, but {scenes[0].where} is not known to be that")
+        where = scenes[0].where
+        progress.warn(f"these indices need reflectance: {', '.join(unfit)}; but {where} is not known to be that")
     band_count = like.band_count if like else len(scenes[0].bands)
     first = like.scenes[0] if like else scenes[0].compose(bands)
     stored = [first.readings[band.name] for band in bands.inputs]

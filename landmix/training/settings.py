@@ -24,7 +24,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("noise", "gain"):
             if not 0 <= (getattr(self, name) or 0) <= 10:  # noqa: PLR2004
-                msg = f"data.augment.{name} must lie between 0 and 10, not {getattr(self, name)}"
+                msg = f"data.augment.{name} must lie between 0 and 10, not {getattr(self, name):g}"
                 raise ValueError(msg)
 
     def for_task(self, task: str) -> Augmentation:
@@ -75,13 +75,14 @@ class OptimSettings:
             msg = f"optim.epochs must be at least 1, not {self.epochs}"
             raise ValueError(msg)
         if not 0 < self.lr <= 1 or not 0 <= self.weight_decay < 1 or self.clip < 0:
-            msg = "optim.lr must lie in (0, 1], optim.weight_decay in [0, 1) and optim.clip must be at least 0"
+            msg = "optim.lr must lie in (0, 1], optim.weight_decay in [0, 1) and optim.clip must be at least 0, not"
+            msg += f" {self.lr:g}, {self.weight_decay:g} and {self.clip:g}"
             raise ValueError(msg)
         if not 0 <= self.whiten <= 1:
             msg = f"optim.whiten must lie between 0 and 1, not {self.whiten}"
             raise ValueError(msg)
         if not 0 <= self.label_smoothing < 1:
-            msg = f"optim.label_smoothing must lie in [0, 1), not {self.label_smoothing}"
+            msg = f"optim.label_smoothing must lie in [0, 1), not {self.label_smoothing:g}"
             raise ValueError(msg)
         if not 0 <= self.focal_gamma <= 10 or not 0 < self.gce_q <= 1:  # noqa: PLR2004
             msg = (
@@ -125,16 +126,16 @@ class SplitSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction < 1:
-            msg = f"split.fraction must lie between 0 and 1, not {self.fraction}"
+            msg = f"split.fraction must lie between 0 and 1, not {self.fraction:g}"
             raise ValueError(msg)
         if not 1 <= self.folds <= 100:  # noqa: PLR2004
             msg = f"split.folds must lie between 1 and 100, not {self.folds}"
             raise ValueError(msg)
         if self.side_m is not None and not 0 < self.side_m < float("inf"):
-            msg = f"split.side_m must be a length in metres, not {self.side_m}"
+            msg = f"split.side_m must be a length in metres, not {self.side_m:g}"
             raise ValueError(msg)
         if self.buffer_m is not None and not 0 <= self.buffer_m < float("inf"):
-            msg = f"split.buffer_m must be a length in metres, not {self.buffer_m}"
+            msg = f"split.buffer_m must be a length in metres, not {self.buffer_m:g}"
             raise ValueError(msg)
         if self.compare_random and self.kind in ("random", "none"):
             msg = (

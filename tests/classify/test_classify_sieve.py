@@ -73,5 +73,5 @@ def test_a_map_that_is_too_large_is_refused_before_any_work(
 
 def test_another_sieve_is_another_map(scene: str, tmp_path: Path) -> None:
     mapped(scene, tmp_path / "out", 4)
-    with pytest.raises(LandmixError, match="another settings"):
+    with pytest.raises(LandmixError, match="other settings"):
         mapped(scene, tmp_path / "out", 5)

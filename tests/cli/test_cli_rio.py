@@ -155,7 +155,7 @@ def test_creation_options(tmp_path: Path, maps: Path) -> None:
     before = target.read_bytes()
     for option, words in (
         ("COMPRES=LZW", ["COMPRES is no creation option", "did you mean COMPRESS?"]),
-        ("COMPRESS=JPEG", ["COMPRESS must be NONE, LZW, DEFLATE, ZSTD, LZMA, not JPEG"]),
+        ("COMPRESS=JPEG", ["COMPRESS must be NONE, LZW, DEFLATE, ZSTD or LZMA, not JPEG"]),
         ("TILING_SCHEME=GoogleMapsCompatible", ["TILING_SCHEME is no creation option"]),
         ("OVERVIEW_RESAMPLING=AVERAGE", ["OVERVIEW_RESAMPLING is no creation option"]),
         ("LEVEL=much", ["LEVEL must be a number, not MUCH"]),

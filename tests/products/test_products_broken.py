@@ -358,7 +358,7 @@ def test_a_truncated_band_file_is_refused_when_it_is_read(tmp_path: Path) -> Non
 
 def test_a_file_with_too_few_bands_is_refused(tmp_path: Path) -> None:
     product = planetscope(tmp_path, 8, pixels=planet_pixels(8)[:5])
-    refused(product, rf"{PLANET}_AnalyticMS_SR_8b_clip\.tif should hold band red as number 6, but it has 5 bands")
+    refused(product, rf"{PLANET}_AnalyticMS_SR_8b_clip\.tif should hold band red as number 6, but holds only 5")
 
 
 def test_a_quality_raster_with_too_few_bands_is_refused(tmp_path: Path) -> None:

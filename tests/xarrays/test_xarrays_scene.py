@@ -199,7 +199,7 @@ def test_what_is_no_scene() -> None:
         one.classify_xarray(array().astype("complex64"))
     with pytest.raises(UsageError, match="outputs must be some of classes, confidence"):
         one.classify_xarray(array(), outputs=["class"])
-    with pytest.raises(UsageError, match="scale must be finite and not 0"):
+    with pytest.raises(UsageError, match="scale must be a finite number other than 0"):
         one.classify_xarray(array(), scale=0)
 
 

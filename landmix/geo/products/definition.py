@@ -12,7 +12,9 @@ from typing import Any, Literal
 import yaml
 
 from landmix.core.scaling import DECODINGS
+from landmix.core.words import rule
 from landmix.errors import LandmixError
+from landmix.files import why
 
 _LIMIT = 1_000_000
 """Bytes of a product file; built-in ones have a few thousand."""
@@ -43,10 +45,10 @@ Number = FromHeader | float | Unknown
 def _check_numbers(scale: Number | None, offset: Number | None) -> None:
     """A scale must turn numbers into numbers."""
     if isinstance(scale, float | int) and (not math.isfinite(scale) or scale == 0):
-        msg = f"scale must be finite and not 0, not {scale}"
+        msg = f"scale must be a finite number other than 0, not {scale:g}"
         raise ValueError(msg)
     if isinstance(offset, float | int) and not math.isfinite(offset):
-        msg = f"offset must be finite, not {offset}"
+        msg = f"offset must be a finite number, not {offset:g}"
         raise ValueError(msg)
 
 
@@ -106,7 +108,8 @@ class QualityEntry:
         low, high = {"classes": (-(2**31), 2**32), "bits": (0, 62), "bands": (1, 65535)}[self.kind]
         wrong = [name for name, n in self.numbers.items() if not n or not all(low <= number <= high for number in n)]
         if wrong or not self.values:
-            msg = f"quality.values of {', '.join(wrong) or 'nothing'} must be {self.kind} from {low} to {high}"
+            what = f" of {', '.join(wrong)}" if wrong else ""
+            msg = f"quality.values{what} must be one or more {self.kind} from {low} to {high}"
             raise ValueError(msg)
 
     @property
@@ -151,7 +154,7 @@ class Product:
     def __post_init__(self) -> None:
         _check_numbers(self.scale, self.offset)
         if bool(self.bands) == bool(self.stack):
-            msg = "either bands or stack must be given"
+            msg = "either bands or stack must be given, and not both"
             raise ValueError(msg)
         if self.decode is not None and self.decode not in DECODINGS:
             msg = f"decode must be one of {', '.join(DECODINGS)}, not {self.decode!r}"
@@ -185,7 +188,7 @@ def parse(data: Any, where: str) -> Product:
     try:
         return TypeAdapter(Product).validate_python(data)
     except ValidationError as error:
-        faults = [_fault(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+        faults = [_fault(fault["loc"], _words(fault)) for fault in error.errors()]
         msg = f"the product file {where} cannot be used: {'; '.join(dict.fromkeys(faults[:5]))}"
         raise LandmixError(msg) from None
 
@@ -196,6 +199,15 @@ def _fault(parts: tuple[str | int, ...], message: str) -> str:
     key = ".".join(str(part) for part in parts if part not in kinds and "[" not in str(part))
     key = key.replace("quality.0", "quality")  # mostly there is one, which is then no list
     return message if not key or message.startswith(key) else f"{key}: {message}"
+
+
+def _words(fault: Any) -> str:
+    """What pydantic finds wrong."""
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    if fault["type"] in ("unexpected_keyword_argument", "missing"):
+        return "it is not known" if fault["type"] != "missing" else "it must be given"
+    return f"it must be {rule(fault['type'], fault['msg'], str(fault.get('ctx', {}).get('expected', '')))}"
 
 
 @functools.cache
@@ -232,7 +244,7 @@ def load_yaml(path: Path) -> Any:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=loader)  # noqa: S506 - it is a safe one
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        msg = f"cannot read the product file {path}: {' '.join(str(error).split())}"
+        msg = f"cannot read the product file {path}: {why(error)}"
         raise LandmixError(msg) from error
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from landmix.core.bands import Band
 from landmix.errors import LandmixError
-from landmix.files import in_archive, is_remote, read_bytes
+from landmix.files import in_archive, is_remote, read_bytes, why
 from landmix.geo.delivery import DeliveredBand, Delivery, Said
 from landmix.geo.products.definition import Product, built_in, single_files
 from landmix.geo.products.headers import LIMIT, read_header
@@ -99,7 +99,7 @@ def _list(path: str) -> _Files:
                 info.filename for info in archive.infolist() if not info.is_dir() and _is_meant(info.filename)
             )
     except (OSError, zipfile.BadZipFile) as error:
-        msg = f"cannot read {path}: {error}"
+        msg = f"cannot read {path}: {why(error)}"
         raise LandmixError(msg) from error
     return _Files(path, tuple(in_archive(path, name) for name in inner))
 

@@ -58,17 +58,18 @@ class SampleSettings:
 
     def __post_init__(self) -> None:
         if (self.n is None) == (self.se is None):
-            msg = "either n, pixels to draw, or se, the standard error that is wanted, must be given"
+            msg = "either n, pixels to draw, or se, the standard error that is wanted, must be given, and not both"
             raise ValueError(msg)
         if self.n is not None and self.n < 1:
             msg = f"n must be at least 1, not {self.n}"
             raise ValueError(msg)
         if self.se is not None and not 0 < self.se < 0.5:  # noqa: PLR2004
-            msg = f"se must lie between 0 and 0.5, not {self.se}"
+            msg = f"se must lie between 0 and 0.5, not {self.se:g}"
             raise ValueError(msg)
         expected = self.expected.values() if isinstance(self.expected, dict) else [self.expected]
         if not all(0 < share < 1 for share in expected):
-            msg = "expected accuracies must lie between 0 and 1"
+            wrong = next(share for share in expected if not 0 < share < 1)
+            msg = f"expected accuracies must lie between 0 and 1, not {wrong:g}"
             raise ValueError(msg)
 
 

@@ -46,7 +46,7 @@ class ExportSettings:
             msg = f"tile must lie between 16 and 4096 pixels, not {self.tile}"
             raise ValueError(msg)
         if self.resolution is not None and not 0 < self.resolution < float("inf"):
-            msg = f"resolution must be a pixel size in metres, not {self.resolution}"
+            msg = f"resolution must be a pixel size in metres, not {self.resolution:g}"
             raise ValueError(msg)
         if self.format != "onnx" and (self.client, self.tile, self.resolution) != ("generic", 256, None):
             msg = f"client, tile and resolution are settings of format=onnx, not of format={self.format}"

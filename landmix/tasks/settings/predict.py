@@ -110,7 +110,7 @@ class PredictTask:
 
     def __post_init__(self) -> None:
         if self.outputs is not None and "classes" not in self.outputs:
-            msg = "outputs must hold classes; the others are written beside them"
+            msg = f"outputs must hold classes, beside which the others are written, not only {', '.join(self.outputs)}"
             raise ValueError(msg)
         if self.shard is not None:
             Share.parse(self.shard)

@@ -44,7 +44,7 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         if self.memory_gb < 0:
-            msg = f"data.memory_gb cannot be below 0, but is {self.memory_gb}"
+            msg = f"data.memory_gb must be at least 0, not {self.memory_gb:g}"
             raise ValueError(msg)
         if not 1 <= self.cell <= 64:  # noqa: PLR2004
             msg = f"data.cell must lie between 1 and 64 pixels, not {self.cell}"
@@ -53,7 +53,7 @@ class DataSettings:
             msg = f"data.erode must lie between 0 and 64 pixels, not {self.erode}"
             raise ValueError(msg)
         if self.bands is not None and not self.bands:
-            msg = "data.bands must name at least one band"
+            msg = "data.bands must name at least one band; all of them are taken with data.bands=null"
             raise ValueError(msg)
 
     @property
@@ -73,7 +73,8 @@ class TrainerSettings:
 
     def __post_init__(self) -> None:
         if self.num_nodes < 1 or (self.devices is not None and self.devices < 1):
-            msg = "trainer.devices and trainer.num_nodes must be at least 1"
+            msg = "trainer.devices and trainer.num_nodes must be at least 1, not"
+            msg += f" {1 if self.devices is None else self.devices} and {self.num_nodes}"
             raise ValueError(msg)
 
 
