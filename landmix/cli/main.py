@@ -108,8 +108,10 @@ class Command:
 
         self._check_flags()
         try:
-            with tempfile.TemporaryDirectory(prefix="landmix-") as scratch:
-                self._hydra(scratch)
+            # only a sweep leaves something there; all else works with a full temporary folder too
+            scratch = tempfile.TemporaryDirectory(prefix="landmix-") if self.multirun else contextlib.nullcontext("")
+            with scratch as folder:
+                self._hydra(folder)
         except (HydraException, OmegaConfBaseException) as error:
             raise UsageError(self._explain(error)) from error
         finally:
@@ -157,7 +159,8 @@ class Command:
         from landmix.cli.config import config_folder  # noqa: PLC0415
 
         quiet = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
-        quiet += [f"hydra.sweep.dir='{scratch.replace(os.sep, '/')}'", "hydra.sweep.subdir=."]
+        if scratch:
+            quiet += [f"hydra.sweep.dir='{scratch.replace(os.sep, '/')}'", "hydra.sweep.subdir=."]
         before = os.environ.get("HYDRA_FULL_ERROR"), sys.argv
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of being printed
         sys.argv = [f"landmix {self.verb.name}", *self.arguments, *quiet]

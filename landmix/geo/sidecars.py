@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyogrio
 
-from landmix.files import replacing, write_text
+from landmix.files import write_text
 from landmix.geo.pam import pam_path, pam_xml
 from landmix.geo.styles import class_style, share_style
+from landmix.geo.whole import write_vector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,13 +63,4 @@ def _write_vat(path: Path, legend: Legend, counts: dict[int, int]) -> None:
     }
     for i, name in enumerate(("Red", "Green", "Blue")):
         columns[name] = np.array([c.rgb[i] / 255 for c in legend])
-    with replacing(path) as temporary:
-        pyogrio.raw.write(
-            temporary,
-            geometry=None,
-            field_data=list(columns.values()),
-            fields=list(columns),
-            driver="ESRI Shapefile",
-            encoding="UTF-8",
-        )
-        temporary.with_suffix(".cpg").unlink(missing_ok=True)
+    write_vector(path, geometry=None, columns=columns, driver="ESRI Shapefile", encoding="UTF-8")

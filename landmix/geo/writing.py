@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -17,6 +17,7 @@ from rasterio.errors import RasterioError
 from landmix.errors import LandmixError
 from landmix.files import reason, replacing, write_text
 from landmix.geo.sidecars import remove_sidecars
+from landmix.seal import BLANK, KEY, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,13 +91,14 @@ def _read_blocks(path: Path, level: int | None, which: slice, highest: int) -> N
 
 
 def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None = None) -> dict[int, int]:
-    """Assemble the parts into a cloud-optimised GeoTIFF at `target`, whole or not at all.
+    """Assemble the parts into a cloud-optimised GeoTIFF at `target`, whole or not at all, sealed (`landmix.seal`).
 
     Returns how often each value occurs; where `expected` is given, the finished file must hold just that. Raises
     `LandmixError` where the disk is full or a part is damaged.
     """
+    blank = replace(mosaic, tags={**mosaic.tags, KEY: BLANK})
     try:
-        with replacing(target) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"), open_mosaic(mosaic) as source:
+        with replacing(target) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"), open_mosaic(blank) as source:
             rasterio.shutil.copy(
                 source,
                 temporary,
@@ -109,6 +111,7 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
             if expected is not None and counts != dict(expected):
                 msg = f"cannot write {target}: what was written reads back different"
                 raise LandmixError(msg)
+            seal(temporary)
             remove_sidecars(target)  # an old style would give the new map wrong names
     except (RasterioError, CPLE_BaseError, SystemError) as error:  # copy lets GDAL's own errors through
         msg = f"cannot write {target}: {reason(target.parent, error)}"

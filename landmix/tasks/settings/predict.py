@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from landmix.classify.share import Share
 from landmix.core.matching import How  # noqa: TC001 - the settings are checked by their hints
+from landmix.geo.limits import Limits
 from landmix.geo.options import ReadOptions
 from landmix.geo.resample import Kernel  # noqa: TC001
 from landmix.tasks.settings.words import Backend, Device, NetFile, Precision, Show
@@ -88,6 +89,7 @@ class PredictTask:
     out_dir: str
     net: NetFile = dataclasses.field(default_factory=NetFile)
     scene: ReadOverrides = dataclasses.field(default_factory=ReadOverrides)
+    limits: Limits = dataclasses.field(default_factory=Limits)
     tiling: TilingSettings = dataclasses.field(default_factory=TilingSettings)
     executor: ExecutorSettings = dataclasses.field(default_factory=ExecutorSettings)
     outputs: list[Literal["classes", "confidence", "probabilities", "gap", "applicability", "fractions"]] | None = None

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from landmix.geo.limits import Limits
 from landmix.geo.options import ReadOptions
 from landmix.nn.spec import NetShape
 from landmix.tasks.settings.words import Device, Precision, Show  # noqa: TC001 - the settings are checked by their hints
@@ -90,6 +91,7 @@ class TrainSettings:
     data: DataSettings
     out_dir: str
     scene: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    limits: Limits = dataclasses.field(default_factory=Limits)
     split: SplitSettings = dataclasses.field(default_factory=SplitSettings)
     calibration: CalibrationSettings = dataclasses.field(default_factory=CalibrationSettings)
     net: NetShape = dataclasses.field(default_factory=NetShape)
