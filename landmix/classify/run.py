@@ -17,7 +17,7 @@ from landmix.classify.pipeline import Workers
 from landmix.classify.settle import claim, held
 from landmix.classify.stages import Stages
 from landmix.classify.strange import strangeness
-from landmix.errors import LandmixError, Stopped
+from landmix.errors import LandmixError
 from landmix.files import STALE, TEMPORARY, check_no_link, local_file, make_folder
 from landmix.geo.opening import limit_cache, open_raster
 from landmix.geo.sidecars import sidecar_paths
@@ -92,10 +92,7 @@ def _finish(
     if missing:
         plan.check_unchanged()
     with work.stages.timed("finish"):
-        for layer in missing:
-            if work.stop.is_set():
-                raise Stopped
-            assemble(plan, layer, model.bundle, counted)
+        assemble(plan, missing, model.bundle, counted, work.stop)
         for layer in plan.layers:
             if not styled(plan, layer):
                 style(plan, layer, model.bundle, read_back(plan.path(layer)) if layer.name == "classes" else {})

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix.cli.signals import signals
+from landmix.cli.streams import prepare, visible
 from landmix.cli.verbs import VERBS, Verb, usage
 from landmix.errors import LandmixError, Terminated, UsageError
 from landmix.files import check_text
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
     """Run one command; returns its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        prepare()
+        arguments = sys.argv[1:]
     # Must be set before torch is imported: threads that wait by spinning starve each other on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -72,7 +75,7 @@ def _end(code: int, message: str, *, tell: bool = False) -> int:
     """Print the last line on standard error."""
     if tell:
         traceback.print_exc()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"error: {visible(' '.join(message.split()))}", file=sys.stderr, flush=True)  # noqa: T201
     return code
 
 
@@ -209,7 +212,7 @@ class Command:
         except Exception as problem:  # noqa: BLE001 - one failed job does not stop the rest
             self.failed.append(problem)
             error = " ".join(str(problem).split())
-            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"error: {visible(error)}", file=sys.stderr, flush=True)  # noqa: T201
         finally:
             self.jobs.append(
                 Job(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyogrio
 import pyogrio.raw
 import rasterio
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
@@ -64,6 +65,9 @@ def write_vector(
             _, _, shapes, found = pyogrio.raw.read(temporary, read_geometry=geometry is not None)
             _check(all(len(column) == len(next(iter(columns.values()))) for column in found))
             _check(geometry is None or np.array_equal(shapes, geometry))
+            # GDAL says nothing of an index that did not fit
+            about = pyogrio.read_info(temporary)["capabilities"]
+            _check(options["driver"] != "GPKG" or about["fast_spatial_filter"])
     except (*_VECTOR_ERRORS, RasterioError) as error:
         msg = f"cannot write {target}: {reason(target.parent, error)}"
         raise LandmixError(msg) from error

@@ -29,6 +29,7 @@ REASONS = {
     "report/quicklook.py:quicklook": "a picture in memory",
     "report/bars.py:sweep": "a picture in memory",
     "report/svg.py:to_svg": "a picture in memory",
+    "geo/writing.py:_copy": "writes where `new_cog` tells it to, which is below `replacing`",
     "classify/part.py:write_part": "writes where `write_parts` and `_sieve` tell it to, which is below `replacing`",
 }
 """Places that write otherwise, or seem to, and why they may."""
@@ -200,10 +201,5 @@ def test_a_table_that_was_cut_short_gets_no_name(tmp_path: Path, suffix: str, sh
             os._exit(2)
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code == 1 or (code == 0 and suffix == ".gpkg")  # one whose spatial index did not fit is whole
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-    assert (tmp_path / f"a{suffix}").exists() == (code == 0)
-    if not code:
-        import pyogrio  # noqa: PLC0415
-
-        assert len(pyogrio.raw.read(tmp_path / "a.gpkg")[2]) == 5000
+    assert code == 1
+    assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]
