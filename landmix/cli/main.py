@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landmix.cli.signals import signals
+from landmix.cli.signals import importing, signals
 from landmix.cli.streams import prepare, visible
 from landmix.cli.verbs import VERBS, Verb, usage
 from landmix.errors import LandmixError, Terminated, UsageError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
     """Run one command; returns its exit code."""
+    command = arguments is None
     if arguments is None:
         prepare()
         arguments = sys.argv[1:]
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
         return 0
     tell = bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
-        with signals():
+        with signals(last=command):
             return _run(arguments)
     except (KeyboardInterrupt, Terminated) as stop:
         return _stopped(arguments[0], 130 if isinstance(stop, KeyboardInterrupt) else 143)
@@ -182,8 +183,10 @@ class Command:
         if self.multirun:
             return self._sweep_job(config)
         try:
-            settings = settings_from(config, self.verb.settings_class())
-            return self.verb.task()(settings, console(settings.progress))
+            with importing():
+                form, task = self.verb.settings_class(), self.verb.task()
+            settings = settings_from(config, form)
+            return task(settings, console(settings.progress))
         except Exception as error:  # noqa: BLE001 - raised again when hydra is done
             self.failed.append(error)
             return None
@@ -200,14 +203,16 @@ class Command:
         differing = swept(list(HydraConfig.get().overrides.task), self.arguments)
         figure, error = float("nan"), "interrupted"
         try:
-            settings = settings_from(config, self.verb.settings_class())
+            with importing():
+                form, task = self.verb.settings_class(), self.verb.task()
+            settings = settings_from(config, form)
             self.sweep_root = Path(settings.out_dir)
             OmegaConf.update(config, "out_dir", str(self.sweep_root / folder_name(differing)))
-            settings = settings_from(config, self.verb.settings_class())
+            settings = settings_from(config, form)
             progress = console(settings.progress)
             self.say = progress.say
             progress.say(f"job {len(self.jobs) + 1}: {', '.join(differing)}")
-            figure = self.verb.task()(settings, progress)
+            figure = task(settings, progress)
             error = ""
         except Exception as problem:  # noqa: BLE001 - one failed job does not stop the rest
             self.failed.append(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import rasterio
 from commands import BANDS, OFFSET, SCALE, TRANSFORM, WAVELENGTHS, world
@@ -39,7 +40,7 @@ def sparse_scene(path: Path, side: int, bands: int = 12) -> Path:
         file.descriptions = (*BANDS, *(f"other{n}" for n in range(bands - len(BANDS))))
         for number, wavelength in enumerate(WAVELENGTHS, start=1):
             file.update_tags(number, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=f"{(wavelength or 0) / 1000:g}")
-        file.write(rasterio.io.np.full((bands, 8, 8), 2000, "uint16"), window=((0, 8), (0, 8)))
+        file.write(np.full((bands, 8, 8), 2000, "uint16"), window=((0, 8), (0, 8)))
     return path
 
 
