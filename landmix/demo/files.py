@@ -128,9 +128,11 @@ def profile(values: NDArray[np.generic], nodata: float) -> dict[str, Any]:
 def write_fractions(path: Path, fractions: NDArray[np.float32], legend: Legend) -> None:
     """Write fractions (class, H, W) as `landmix predict` does: bands with the classes' names, 0 to 200 for 0 to 1."""
     stored = whole_numbers(fractions, _FULL)
-    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile(stored, 255)) as file:
-        file.write(stored)
+
+    def describe(file: rasterio.io.DatasetWriter) -> None:
         file.scales, file.descriptions = (1 / _FULL,) * len(stored), legend.names
+
+    write_raster(path, stored, describe, **profile(stored, 255))
 
 
 _FULL = 200

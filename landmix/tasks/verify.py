@@ -55,7 +55,7 @@ def _record(text: str) -> Any:
 
 
 def _model(path: Path) -> dict[str, Any]:
-    bundle = bundles.load(path)
+    bundle = bundles.load(path, runs=False)
     training = bundle.training
     return {
         "kind": "model",

@@ -27,7 +27,7 @@ REASONS = {
     "seal.py:seal": "fills in the digest of a file that has no name yet",
     "files.py:sync": "asks for the bytes to be on the disk",
     "report/quicklook.py:quicklook": "a picture in memory",
-    "report/bars.py:sweep": "a picture in memory",
+    "report/sweep.py:sweep": "a picture in memory",
     "report/svg.py:to_svg": "a picture in memory",
     "geo/writing.py:_copy": "writes where `new_cog` tells it to, which is below `replacing`",
     "classify/part.py:write_part": "writes where `write_parts` and `_sieve` tell it to, which is below `replacing`",
