@@ -20,7 +20,7 @@ from landmix.engines.engine import Trust
 from landmix.errors import LandmixError
 from landmix.geo.options import ReadOptions
 from landmix.geo.products.definition import names, parse
-from landmix.model_file import FORMAT, VERSION, read_model, save_tensors
+from landmix.model_file import FORMAT, VERSION, check_intact, read_model, save_tensors
 from landmix.nn.network import Network
 from landmix.nn.own import OwnNetwork, margin_of
 from landmix.nn.plugin import Plugin, needed
@@ -189,6 +189,7 @@ def load(
         what = f"its description lacks {error}" if isinstance(error, KeyError) else what
         msg = f"the model {path} is damaged: {what}"
         raise LandmixError(msg) from error
+    check_intact(path, content)
     return _with_code(bundle, path, plugin, warn) if plugin is not None or (runs and bundle.net.own) else bundle
 
 

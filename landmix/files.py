@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from landmix import owner
 from landmix.errors import LandmixError, UsageError
 
 if TYPE_CHECKING:
@@ -27,15 +28,23 @@ WORK = ".landmix"
 """The folder of unfinished work in every output folder."""
 
 
+STALE = 86_400.0
+"""Seconds after which an unfinished file that nobody has written to is nobody's, where its owner cannot be asked."""
+
+_UNFINISHED = re.compile(rf"{re.escape(TEMPORARY)}(?:({owner.PATTERN})-)?[0-9a-f]{{8}}(?:[-.].*)?")
+"""Names of unfinished files and of what GDAL puts beside them, with the mark of their owner."""
+
+
 @contextlib.contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; what is written there takes the place of `path` when the block ends well.
 
     The temporary file has the suffix of `path`, lies in the same folder (so that the rename is atomic), and is
     gone when the block fails. What is not `durable` may be lost when the power fails. Raises `LandmixError` where the
-    folder cannot be written.
+    folder cannot be written, or `path` is a link.
     """
-    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+    check_no_link(path)
+    temporary = _unfinished(path.parent, path.suffix)
     try:
         yield temporary
         if durable:
@@ -43,10 +52,31 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         temporary.replace(path)
         if durable:
             _sync_folder(path.parent)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        _discard(temporary)
+        if isinstance(error, OSError):
+            raise unwritable(path, error) from error
+        raise
+
+
+def check_no_link(path: Path) -> None:
+    """Raise `LandmixError` for a link: neither what it names nor the link itself is landmix's to replace."""
+    if path.is_symlink():
+        msg = f"{path} is a link to {path.readlink()}, and landmix writes no file through or over a link: remove it,"
+        msg += " or choose another name"
+        raise LandmixError(msg)
+
+
+def _unfinished(folder: Path, suffix: str = "") -> Path:
+    return folder / f"{TEMPORARY}{owner.mark()}-{secrets.token_hex(4)}{suffix}"
+
+
+def _discard(temporary: Path) -> None:
+    """Remove an unfinished file, and what GDAL has put beside it."""
+    with contextlib.suppress(OSError):
+        for path in temporary.parent.iterdir():
+            if path.name.startswith(temporary.stem):
+                path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -60,18 +90,34 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and its parents, and prove that it can be written.
+def make_folder(path: Path, stale_after: float = STALE) -> None:
+    """Make a folder and its parents, prove that it can be written, and remove what dead runs left unfinished in it.
 
-    Raises `LandmixError` naming the folder if not.
+    `stale_after`: seconds after which that holds for files whose owner cannot be asked. Raises `LandmixError` naming
+    the folder if it cannot be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f"{TEMPORARY}{secrets.token_hex(4)}"
+        probe = _unfinished(path)
         probe.touch()
+        now = probe.stat().st_mtime  # the file system's clock, which may not be this machine's
         probe.unlink()
     except OSError as error:
         raise unwritable(path, error) from error
+    _remove_stale(path, now, stale_after)
+
+
+def _remove_stale(folder: Path, now: float, after: float) -> None:
+    """Remove unfinished files of dead owners; of owners who cannot be asked, those not written to for `after` s."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            found = _UNFINISHED.fullmatch(path.name)
+            if found is None:
+                continue
+            with contextlib.suppress(OSError):  # another run may remove it at the same time
+                dead = owner.is_dead(found[1]) if found[1] else None
+                if dead or (dead is None and now - path.lstat().st_mtime > after):
+                    path.unlink()
 
 
 def is_remote(path: str) -> bool:
@@ -199,6 +245,11 @@ def check_text(*names: str) -> None:
         except UnicodeEncodeError:
             msg = f"names must be UTF-8, but {name.encode('utf-8', 'backslashreplace').decode()} is not: rename it"
             raise UsageError(msg) from None
+
+
+def unreadable(path: Path, error: OSError) -> LandmixError:
+    """The error for a file that cannot be read."""
+    return LandmixError(f"cannot read {path}: {error.strerror or error}")
 
 
 def unwritable(path: Path, error: OSError) -> LandmixError:

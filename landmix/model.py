@@ -221,7 +221,7 @@ class Model:
             progress=heard,
         )
         plan = settled(plan, self._wish, overwrite=overwrite)
-        for path in places.values():
+        for path in (target, *places.values()):
             make_folder(path.parent)
         classify(plan, self._loaded, Work(overwrite=overwrite, workers=cores()), heard)
         return target

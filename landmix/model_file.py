@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from landmix.errors import LandmixError
 from landmix.files import open_bytes, replacing
 from landmix.safetensors_file import is_safetensors, read_safetensors
+from landmix.seal import BLANK, KEY, is_intact, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,14 +52,44 @@ def read_model(path: Path) -> dict[str, Any]:
 
 
 def save_tensors(content: dict[str, Any], path: Path) -> None:
-    """Write plain data and tensors as a checkpoint, whole or not at all.
+    """Write plain data and tensors as a checkpoint, whole or not at all, with a seal as the comment of its zip file.
 
     By way of the memory, because torch's own writer has errors of its own for a full disk.
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
+    comment = f"{KEY} {BLANK}".encode()
     with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+        # a zip file ends with the length of its comment, two bytes, and the comment
+        temporary.write_bytes(buffer.getbuffer()[:-2])
+        with temporary.open("ab") as file:
+            file.write(len(comment).to_bytes(2, "little") + comment)
+        seal(temporary)
+
+
+def check_intact(path: Path, content: dict[str, Any]) -> None:
+    """Raise `LandmixError` where a byte of a model file has changed since it was written.
+
+    `content` is what it holds. Files from before there were seals have their zip file's checksums at least, which torch
+    does not look at.
+    """
+    intact = is_intact(path)
+    if intact is None:
+        intact = KEY not in content and (file_format(path) == "safetensors" or _sound(path))
+    if not intact:
+        msg = f"the model {path} is damaged: it is not as it was written"
+        raise LandmixError(msg)
+
+
+def _sound(path: Path) -> bool:
+    """Whether a zip file has no comment, which would be a broken seal, and its members have their checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not archive.comment and archive.testzip() is None
+    except zipfile.BadZipFile:
+        return not _is_checkpoint(path)  # torch's older format is none
+    except (zlib.error, ValueError, RuntimeError, NotImplementedError, EOFError):
+        return False
 
 
 def _checkpoint(path: Path) -> Any:

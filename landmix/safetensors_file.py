@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 
 from landmix.errors import LandmixError
 from landmix.files import open_bytes, replacing
+from landmix.seal import BLANK, KEY, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,9 @@ _START = 8
 
 _METADATA = "__metadata__"
 """The header's key for what is no tensor: text by text."""
+
+_TEXTS = {"format", "version", "bundle", KEY}
+"""What it holds."""
 
 _FLOAT = "$float"
 """How NaN and infinity are written, which JSON does not have: `{"$float": "nan"}`."""
@@ -53,6 +57,7 @@ def read_safetensors(path: Path, wanted: str) -> dict[str, Any]:
             metadata = _metadata(header)
             if metadata.get("format") != wanted:
                 return {}
+            _check_texts(metadata)
             content: dict[str, Any] = {**metadata, "bundle": _parse(metadata["bundle"])}
             content["weights"] = _weights(start + file.read())
         except RecursionError as error:
@@ -73,7 +78,7 @@ def write_safetensors(content: dict[str, Any], path: Path) -> None:
     text = json.dumps(_finite(content["bundle"]), allow_nan=False)
     body = save({name: tensor.contiguous() for name, tensor in content["weights"].items()})
     end = _START + int.from_bytes(body[:_START], "little")
-    metadata = {"format": content["format"], "version": str(content["version"]), "bundle": text}
+    metadata = {"format": content["format"], "version": str(content["version"]), KEY: BLANK, "bundle": text}
     # safetensors itself writes metadata in another order each time
     header = json.dumps({_METADATA: metadata, **json.loads(body[_START:end])}).encode("ascii")
     header += b" " * (-len(header) % 8)  # readers that map the file want aligned numbers
@@ -83,6 +88,7 @@ def write_safetensors(content: dict[str, Any], path: Path) -> None:
         raise LandmixError(msg)
     with replacing(path) as temporary:
         temporary.write_bytes(len(header).to_bytes(_START, "little") + header + body[end:])
+        seal(temporary)
 
 
 def _header(file: IO[bytes], size: int) -> tuple[bytes, Any]:
@@ -105,6 +111,13 @@ def _metadata(header: Any) -> dict[str, str]:
         msg = "its header is none of safetensors"
         raise ValueError(msg)
     return metadata
+
+
+def _check_texts(metadata: dict[str, str]) -> None:
+    """Raise `ValueError` where there are more: the name of the seal may be damaged."""
+    if strange := metadata.keys() - _TEXTS:
+        msg = f"its header holds {min(strange)!r}, which no model has"
+        raise ValueError(msg)
 
 
 def _weights(content: bytes) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from landmix.classify.run import Work, classify
 from landmix.classify.settle import settled
 from landmix.engines.choose import choose
 from landmix.errors import LandmixError
+from landmix.files import STALE
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.remote import shown
 from landmix.progress import Heard, Together
@@ -71,6 +72,8 @@ class Batch:
     workers: int
     limits: Limits = DEFAULT
     overwrite: bool = False
+    stale_after: float = STALE
+    """Seconds after which unfinished files of other hosts are removed."""
     share: Share | None = None
     only_finish: bool = False
 
@@ -128,6 +131,7 @@ class Batch:
         return Work(
             workers=workers,
             overwrite=self.overwrite,
+            stale_after=self.stale_after,
             only_finish=self.only_finish,
             lock=f"lock-{self.share.number}-of-{self.share.count}" if self.share else "lock",
             stages=stages,

@@ -73,7 +73,13 @@ class Tasks:
         return classify(plan, self._loaded, work, Silent()), work.stages.seconds
 
     def _work(self, lock: str, shards: list[Window] | None) -> Work:
-        return Work(overwrite=self.batch.overwrite, shards=shards, lock=lock, patience=_PATIENCE)
+        return Work(
+            overwrite=self.batch.overwrite,
+            stale_after=self.batch.stale_after,
+            shards=shards,
+            lock=lock,
+            patience=_PATIENCE,
+        )
 
     @property
     def _loaded(self) -> Loaded:

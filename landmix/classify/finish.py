@@ -11,13 +11,14 @@ from rasterio.errors import RasterioError
 
 from landmix.classify.part import read_part, write_part
 from landmix.engines.engine import FULL, INSIDE
-from landmix.errors import LandmixError
+from landmix.errors import LandmixError, Stopped
 from landmix.files import replacing
 from landmix.geo.sidecars import sidecar_paths, write_share_style, write_sidecars
-from landmix.geo.writing import Mosaic, open_mosaic, write_cog
+from landmix.geo.writing import Mosaic, new_cog, open_mosaic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import threading
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from landmix.bundle import Bundle
@@ -36,22 +37,44 @@ def check_sieve(plan: Plan) -> None:
         raise LandmixError(msg)
 
 
-def assemble(plan: Plan, layer: Layer, bundle: Bundle, counted: Mapping[Path, dict[int, int]]) -> None:
-    """Put the parts of a layer together under its final name, with what GIS programs look for beside it.
+def assemble(
+    plan: Plan,
+    layers: Sequence[Layer],
+    bundle: Bundle,
+    counted: Mapping[Path, dict[int, int]],
+    stop: threading.Event,
+) -> None:
+    """Put the parts of layers together under their final names, with what GIS programs look for beside them.
 
-    `counted`: how often each value stands in those parts that this run has written, and read back.
+    No older raster is replaced before all new ones are whole. `counted`: how often each value stands in those parts
+    that this run has written, and read back.
 
-    Raises `LandmixError` where a part is damaged or the disk is full.
+    Raises `LandmixError` where a part is damaged or the disk is full, `Stopped` when it was told to stop.
     """
-    target = plan.path(layer)
-    with _parts(plan, layer) as parts:
-        expected: dict[int, int] = {}
-        for shard, path in parts:
-            known = counted[path] if path in counted else read_part(path, layer, shard)
-            for value, count in known.items():
-                expected[value] = expected.get(value, 0) + count
-        counts = write_cog(_mosaic(plan, layer, parts, bundle), target, expected)
-    style(plan, layer, bundle, counts)
+    counts: dict[str, dict[int, int]] = {}
+    with contextlib.ExitStack() as finished:
+        for layer in layers:
+            if stop.is_set():
+                raise Stopped
+            counts[layer.name] = finished.enter_context(_raster(plan, layer, bundle, counted))
+    for layer in layers:
+        style(plan, layer, bundle, counts[layer.name])
+
+
+@contextlib.contextmanager
+def _raster(
+    plan: Plan, layer: Layer, bundle: Bundle, counted: Mapping[Path, dict[int, int]]
+) -> Iterator[dict[int, int]]:
+    """A layer as one file, which gets its name when the block ends well; gives how often it has each value."""
+    with contextlib.ExitStack() as stack:
+        with _parts(plan, layer) as parts:
+            expected: dict[int, int] = {}
+            for shard, path in parts:
+                known = counted[path] if path in counted else read_part(path, layer, shard)
+                for value, count in known.items():
+                    expected[value] = expected.get(value, 0) + count
+            found = stack.enter_context(new_cog(_mosaic(plan, layer, parts, bundle), plan.path(layer), expected))
+        yield found
 
 
 def style(plan: Plan, layer: Layer, bundle: Bundle, counts: dict[int, int]) -> None:
@@ -65,7 +88,7 @@ def style(plan: Plan, layer: Layer, bundle: Bundle, counts: dict[int, int]) -> N
 
 def styled(plan: Plan, layer: Layer) -> bool:
     """Whether a raster has what `style` writes: a run can be killed in between."""
-    kinds = ("qml", "aux", "vat") if layer.name == "classes" else ("qml",)
+    kinds = ("qml", "aux", "vat", "cpg") if layer.name == "classes" else ("qml",)
     return all(sidecar_paths(plan.path(layer))[kind].exists() for kind in kinds)
 
 

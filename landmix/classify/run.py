@@ -17,8 +17,8 @@ from landmix.classify.pipeline import Workers
 from landmix.classify.settle import claim, held
 from landmix.classify.stages import Stages
 from landmix.classify.strange import strangeness
-from landmix.errors import LandmixError, Stopped
-from landmix.files import local_file, make_folder
+from landmix.errors import LandmixError
+from landmix.files import STALE, TEMPORARY, check_no_link, local_file, make_folder
 from landmix.geo.opening import limit_cache, open_raster
 from landmix.geo.sidecars import sidecar_paths
 from landmix.geo.writing import read_back
@@ -39,6 +39,8 @@ class Work:
     workers: int = 1
     overwrite: bool = False
     """Replace a map of another model, input or settings."""
+    stale_after: float = STALE
+    """Seconds after which unfinished files of other hosts are removed."""
     shards: Sequence[Window] | None = None
     """Write the parts of these and no map; None: of all, and the map."""
     only_finish: bool = False
@@ -65,6 +67,8 @@ def classify(plan: Plan, model: Loaded, work: Work, progress: Progress) -> str:
     limit_cache(cache_for(plan.scene, workers_for(plan.scene, model.threads)))
     with _locked(plan, work):
         missing = _missing_layers(plan, overwrite=work.overwrite)
+        if missing:
+            _mind_others(plan, work, progress)
         counted: dict[Path, dict[int, int]] = {}
         if missing and not work.only_finish:
             counted = _write_shards(plan, model, work, progress)
@@ -89,10 +93,7 @@ def _finish(
     if missing:
         plan.check_unchanged()
     with work.stages.timed("finish"):
-        for layer in missing:
-            if work.stop.is_set():
-                raise Stopped
-            assemble(plan, layer, model.bundle, counted)
+        assemble(plan, missing, model.bundle, counted, work.stop)
         for layer in plan.layers:
             if not styled(plan, layer):
                 style(plan, layer, model.bundle, read_back(plan.path(layer)) if layer.name == "classes" else {})
@@ -140,7 +141,7 @@ def _has_parts(plan: Plan, shard: Window) -> bool:
 @contextlib.contextmanager
 def _locked(plan: Plan, work: Work) -> Iterator[None]:
     """Hold a lock of a scene's folder of unfinished work, which exists as long as there is something in it."""
-    make_folder(plan.work)
+    make_folder(plan.work, work.stale_after)
     lock = FileLock(plan.work / work.lock, timeout=work.patience)
     try:
         lock.acquire()
@@ -167,6 +168,7 @@ def _check_targets(plan: Plan) -> None:
         if path.exists() and any(path.samefile(file) for file in inputs):
             msg = f"the map {path} would replace its own input: choose another out_dir"
             raise LandmixError(msg)
+        check_no_link(path)
         style = sidecar_paths(path)["qml"]
         shared = [file for file in inputs if file.with_suffix(".qml").resolve() == style.resolve()]
         if shared and style.exists() and not path.exists():
@@ -208,6 +210,21 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
     what = f"with {' and '.join(words)}" if "LANDMIX_DIGEST" in tags else "by something else than landmix"
     msg = f"{path} exists and was made {what}: choose another out_dir, or replace it with overwrite=true"
     raise LandmixError(msg)
+
+
+def _mind_others(plan: Plan, work: Work, progress: Progress) -> None:
+    """Name the parts of another digest, which are never used; remove them where the user begins anew, alone."""
+    mine = f"{plan.digest[:16]}-"
+    others = [path for path in plan.work.glob("*.tif") if not path.name.startswith((mine, TEMPORARY))]
+    if work.overwrite and not held(plan.work, work.lock):
+        for path in others:
+            path.unlink(missing_ok=True)
+    elif others:
+        digests = ", ".join(sorted({path.name.partition("-")[0] for path in others}))
+        progress.warn(
+            f"{plan.work} holds parts of another model, input, settings or engine ({digests}; this map's begin with"
+            f" {mine[:-1]}): they are not used, and go when {plan.target} is finished or with overwrite=true"
+        )
 
 
 def _remove_parts(plan: Plan, *, alone: bool) -> None:

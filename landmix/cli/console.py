@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from landmix.cli.streams import visible
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -35,11 +37,11 @@ class Plain:
 
     def say(self, text: str) -> None:
         """Print it."""
-        print(text, flush=True)  # noqa: T201
+        print(visible(text, colours=True), flush=True)  # noqa: T201
 
     def warn(self, text: str) -> None:
         """Print it where errors go."""
-        print(f"warning: {' '.join(text.split())}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"warning: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)  # noqa: T201
 
     def step(self, what: str, done: float, total: float, note: str = "") -> None:
         """Print a line every few seconds."""
@@ -94,12 +96,12 @@ class Bars:
     def say(self, text: str) -> None:
         """Print it above the bars."""
         self._close()
-        self._out.print(text, markup=False, soft_wrap=True)
+        self._out.print(visible(text, colours=True), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print it where errors go."""
         self._close()
-        self._error.print(f"warning: {' '.join(text.split())}", style="yellow", markup=False, soft_wrap=True)
+        self._error.print(f"warning: {visible(' '.join(text.split()))}", style="yellow", markup=False, soft_wrap=True)
 
     def step(self, what: str, done: float, total: float, note: str = "") -> None:
         """Move the bar."""
@@ -108,7 +110,7 @@ class Bars:
             self._close()
             self._progress.start()
             self._what = what
-            self._bar = self._progress.add_task(what, total=total, count=count, note=note)
+            self._bar = self._progress.add_task(visible(what), total=total, count=count, note=note)
         self._progress.update(self._bar, completed=done, count=count, note=note)
         if done >= total:
             self._close()

@@ -15,7 +15,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landmix.cli.signals import signals
+from landmix.cli.signals import importing, signals
+from landmix.cli.streams import prepare, visible
 from landmix.cli.verbs import VERBS, Verb, usage
 from landmix.errors import LandmixError, Terminated, UsageError
 from landmix.files import check_text
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
     """Run one command; returns its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    # Must be set before torch is imported: threads that wait by spinning starve each other on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    command = arguments is None
+    if arguments is None:
+        prepare()
+        arguments = sys.argv[1:]
     tell = bool(os.environ.get("HYDRA_FULL_ERROR"))
-    if not tell:
-        # What GDAL tells of a stranger's file comes in our errors; else it prints each complaint, from every thread.
-        os.environ.setdefault("CPL_LOG", os.devnull)
+    _quieten(tell=tell)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())  # noqa: T201
         return 0
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
         print(f"landmix {__version__}")  # noqa: T201
         return 0
     try:
-        with signals():
+        with signals(last=command):
             return _run(arguments)
     except (KeyboardInterrupt, Terminated) as stop:
         return _stopped(arguments[0], 130 if isinstance(stop, KeyboardInterrupt) else 143)
@@ -62,6 +62,15 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
         return _end(1, f"landmix failed unexpectedly ({what}); HYDRA_FULL_ERROR=1 shows where", tell=tell)
 
 
+def _quieten(*, tell: bool) -> None:
+    """Set what libraries read when they are imported."""
+    # Before torch is imported: threads that wait by spinning starve each other on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not tell:
+        # What GDAL tells of a stranger's file comes in our errors; else it prints each complaint, from every thread.
+        os.environ.setdefault("CPL_LOG", os.devnull)
+
+
 def _stopped(verb: str, code: int) -> int:
     """What is left by a command that somebody stopped; a page that is shown ends so, and has nothing to say."""
     if verb == "view":
@@ -75,7 +84,7 @@ def _end(code: int, message: str, *, tell: bool = False) -> int:
     """Print the last line on standard error."""
     if tell:
         traceback.print_exc()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"error: {visible(' '.join(message.split()))}", file=sys.stderr, flush=True)  # noqa: T201
     return code
 
 
@@ -111,8 +120,10 @@ class Command:
 
         self._check_flags()
         try:
-            with tempfile.TemporaryDirectory(prefix="landmix-") as scratch:
-                self._hydra(scratch)
+            # only a sweep leaves something there; all else works with a full temporary folder too
+            scratch = tempfile.TemporaryDirectory(prefix="landmix-") if self.multirun else contextlib.nullcontext("")
+            with scratch as folder:
+                self._hydra(folder)
         except (HydraException, OmegaConfBaseException) as error:
             raise UsageError(self._explain(error)) from error
         except (LandmixError, OSError, MemoryError):
@@ -167,7 +178,8 @@ class Command:
         from landmix.cli.config import config_folder  # noqa: PLC0415
 
         quiet = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
-        quiet += [f"hydra.sweep.dir='{scratch.replace(os.sep, '/')}'", "hydra.sweep.subdir=."]
+        if scratch:
+            quiet += [f"hydra.sweep.dir='{scratch.replace(os.sep, '/')}'", "hydra.sweep.subdir=."]
         before = os.environ.get("HYDRA_FULL_ERROR"), sys.argv
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of being printed
         sys.argv = [f"landmix {self.verb.name}", *self.arguments, *quiet]
@@ -186,8 +198,10 @@ class Command:
         if self.multirun:
             return self._sweep_job(config)
         try:
-            settings = settings_from(config, self.verb.settings_class())
-            return self.verb.task()(settings, console(settings.progress))
+            with importing():
+                form, task = self.verb.settings_class(), self.verb.task()
+            settings = settings_from(config, form)
+            return task(settings, console(settings.progress))
         except Exception as error:  # noqa: BLE001 - raised again when hydra is done
             self.failed.append(error)
             return None
@@ -204,19 +218,21 @@ class Command:
         differing = swept(list(HydraConfig.get().overrides.task), self.arguments)
         figure, error = float("nan"), "interrupted"
         try:
-            settings = settings_from(config, self.verb.settings_class())
+            with importing():
+                form, task = self.verb.settings_class(), self.verb.task()
+            settings = settings_from(config, form)
             self.sweep_root = Path(settings.out_dir)
             OmegaConf.update(config, "out_dir", str(self.sweep_root / folder_name(differing)))
-            settings = settings_from(config, self.verb.settings_class())
+            settings = settings_from(config, form)
             progress = console(settings.progress)
             self.say = progress.say
             progress.say(f"job {len(self.jobs) + 1}: {', '.join(differing)}")
-            figure = self.verb.task()(settings, progress)
+            figure = task(settings, progress)
             error = ""
         except Exception as problem:  # noqa: BLE001 - one failed job does not stop the rest
             self.failed.append(problem)
             error = " ".join(str(problem).split())
-            print(f"warning: job {len(self.jobs) + 1} failed: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"warning: job {len(self.jobs) + 1} failed: {visible(error)}", file=sys.stderr, flush=True)  # noqa: T201
         finally:
             self.jobs.append(
                 Job(

@@ -16,6 +16,7 @@ import click
 from rasterio.rio import options
 
 from landmix.cli.signals import signals
+from landmix.cli.streams import visible
 from landmix.errors import LandmixError, Terminated, UsageError
 from landmix.files import check_text, is_remote
 
@@ -159,7 +160,7 @@ def _reading(given: dict[str, Any]) -> dict[str, Any]:
 
 def _in_options(error: LandmixError) -> str:
     """A message that speaks of settings, in the words of this command line."""
-    text = " ".join(str(error).split())
+    text = visible(" ".join(str(error).split()))
     for setting, option in (
         (r"\boverwrite=true\b", "--overwrite"),
         (r"\banother out_dir\b", "another DST"),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from landmix.cli.streams import visible
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -49,4 +51,4 @@ class RioProgress:
             return
         if self._bar is not None:
             click.echo(err=True)  # below the bar
-        click.echo(text, err=True)
+        click.echo(visible(text), err=True)

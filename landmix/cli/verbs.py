@@ -36,6 +36,7 @@ VERBS = {
         Verb("predict", "a model and scenes in, a classification map a scene out", "PredictTask"),
         Verb("evaluate", "accuracy of a finished map against labels", "EvaluateSettings"),
         Verb("inspect", "what a model or a scene is", "InspectSettings"),
+        Verb("verify", "whether a map or a model is whole, and what made it", "VerifySettings"),
         Verb("sample", "pixels of a map for somebody to look up", "SampleSettings"),
         Verb("export", "a model for other programs: ONNX, safetensors, a STAC item, a model card", "ExportSettings"),
         Verb("view", "a map in the browser", "ViewSettings"),

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyogrio.raw
-import rasterio
 import shapely
 from rasterio.transform import Affine
 
@@ -15,13 +13,15 @@ from landmix.core.fractions import whole_numbers
 from landmix.demo.landscape import make_scene
 from landmix.demo.polygons import draw_polygons
 from landmix.demo.spectra import BANDS, LEGEND
-from landmix.files import make_folder, replacing, write_text
+from landmix.files import make_folder, write_text
 from landmix.geo.pam import pam_path, pam_xml
+from landmix.geo.whole import write_raster, write_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import rasterio
     from numpy.typing import NDArray
 
     from landmix.core.legend import Legend
@@ -81,32 +81,28 @@ def to_stored(scene: DemoScene) -> NDArray[np.uint16]:
 
 
 def _write_scene(path: Path, scene: DemoScene) -> None:
-    stored = to_stored(scene)
-    with (
-        replacing(path) as temporary,
-        rasterio.open(temporary, "w", predictor=2, **profile(stored, NODATA)) as file,
-    ):
-        file.write(stored)
+    def describe(file: rasterio.io.DatasetWriter) -> None:
         file.scales, file.offsets = (SCALE,) * len(BANDS), (OFFSET,) * len(BANDS)
         file.descriptions = BANDS.names
         for band in BANDS:
             in_um = {"CENTRAL_WAVELENGTH_UM": (band.wavelength or 0) / 1000, "FWHM_UM": (band.width or 0) / 1000}
             file.update_tags(band.number, ns="IMAGERY", **{key: f"{value:g}" for key, value in in_um.items()})
 
+    stored = to_stored(scene)
+    write_raster(path, stored, describe, predictor=2, **profile(stored, NODATA))
+
 
 def _write_polygons(path: Path, polygons: Sequence[LabelPolygon]) -> None:
     shapes = [shapely.Polygon([TRANSFORM @ (col, row) for row, col in polygon.ring]) for polygon in polygons]
-    with replacing(path) as temporary:
-        pyogrio.raw.write(
-            temporary,
-            geometry=shapely.to_wkb(shapes),
-            field_data=[np.asarray([polygon.name for polygon in polygons], object)],
-            fields=["class"],
-            geometry_type="Polygon",
-            crs=CRS,
-            layer="labels",
-            driver="GPKG",
-        )
+    write_vector(
+        path,
+        geometry=shapely.to_wkb(shapes),
+        columns={"class": np.asarray([polygon.name for polygon in polygons], object)},
+        geometry_type="Polygon",
+        crs=CRS,
+        layer="labels",
+        driver="GPKG",
+    )
 
 
 def profile(values: NDArray[np.generic], nodata: float) -> dict[str, Any]:
@@ -132,9 +128,11 @@ def profile(values: NDArray[np.generic], nodata: float) -> dict[str, Any]:
 def write_fractions(path: Path, fractions: NDArray[np.float32], legend: Legend) -> None:
     """Write fractions (class, H, W) as `landmix predict` does: bands with the classes' names, 0 to 200 for 0 to 1."""
     stored = whole_numbers(fractions, _FULL)
-    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile(stored, 255)) as file:
-        file.write(stored)
+
+    def describe(file: rasterio.io.DatasetWriter) -> None:
         file.scales, file.descriptions = (1 / _FULL,) * len(stored), legend.names
+
+    write_raster(path, stored, describe, **profile(stored, 255))
 
 
 _FULL = 200
@@ -143,10 +141,8 @@ _FULL = 200
 
 def write_classes(path: Path, values: NDArray[np.uint8], legend: Legend) -> None:
     """Write a map of class values (H, W) with colours in the file and class names in the `.aux.xml` beside it."""
+    colors = {entry.value: (*entry.rgb, 255) for entry in legend}
     write_text(pam_path(path), pam_xml(legend, dict(enumerate(np.bincount(values.ravel()).tolist()))))
-    with (
-        replacing(path) as temporary,
-        rasterio.open(temporary, "w", **profile(values[None], legend.nodata)) as file,
-    ):
-        file.write(values, 1)
-        file.write_colormap(1, {entry.value: (*entry.rgb, 255) for entry in legend})
+    write_raster(
+        path, values[None], lambda file: file.write_colormap(1, colors), **profile(values[None], legend.nodata)
+    )

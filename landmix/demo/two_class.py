@@ -6,16 +6,17 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 
 from landmix.core.legend import Legend, LegendClass
 from landmix.demo.files import DemoFiles, profile, write_classes
 from landmix.errors import LandmixError
-from landmix.files import make_folder, replacing
+from landmix.files import make_folder
+from landmix.geo.whole import write_raster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import rasterio
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -85,9 +86,7 @@ def _labelled(size: int) -> NDArray[np.bool_]:
 
 
 def _write_scene(path: Path, scene: NDArray[np.float32]) -> None:
-    with (
-        replacing(path) as temporary,
-        rasterio.open(temporary, "w", **profile(scene, np.nan)) as file,
-    ):
-        file.write(scene)
+    def describe(file: rasterio.io.DatasetWriter) -> None:
         file.descriptions = [f"noise {number}" for number in range(1, len(scene) + 1)]
+
+    write_raster(path, scene, describe, **profile(scene, np.nan))

@@ -56,7 +56,8 @@ class _Convolution(nn.Module):
             (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
             for side, kernel, padding, stride, dilation in zip(x.shape[2:], *self._sides, strict=True)
         )
-        if other.shape != (len(x), self.weight.shape[0], *sides):  # oneDNN does not broadcast
+        # oneDNN does not broadcast, and torch 2.10 cannot hand it a single pixel
+        if other.shape != (len(x), self.weight.shape[0], *sides) or other.shape[2:].numel() == 1:
             total = run(x, self.weight, self.bias, *self._how, "none", [], "") + other
             return total.relu() if self._relu else total  # type: ignore[no-any-return]
         other = other.contiguous(memory_format=torch.channels_last)

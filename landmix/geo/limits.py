@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.enums import Interleaving
 
 from landmix.errors import LandmixError
-from landmix.files import archive_parts, local_file, size_in_archive
+from landmix.files import STALE, archive_parts, local_file, size_in_archive
 
 if TYPE_CHECKING:
     import rasterio
@@ -32,6 +32,8 @@ class Limits:
     """Of a raster; each costs time, whatever its size."""
     vector: int = 500_000_000
     """Bytes of a vector file."""
+    stale_after: float = STALE
+    """Seconds after which an unfinished file of a run on another host is nobody's, if nobody has written to it."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -18,6 +18,7 @@ from landmix.errors import LandmixError
 from landmix.files import reason, replacing, write_text
 from landmix.geo.georeference import georeference, metadata
 from landmix.geo.sidecars import remove_sidecars
+from landmix.seal import BLANK, KEY, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,13 +92,34 @@ def _read_blocks(path: Path, level: int | None, which: slice, highest: int) -> N
 
 
 def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None = None) -> dict[int, int]:
-    """Assemble the parts into a cloud-optimised GeoTIFF at `target`, whole or not at all.
+    """Assemble the parts into a cloud-optimised GeoTIFF at `target`, as `new_cog` does."""
+    with new_cog(mosaic, target, expected) as counts:
+        return counts
 
-    Returns how often each value occurs; where `expected` is given, the finished file must hold just that. Raises
-    `LandmixError` where the disk is full or a part is damaged.
+
+@contextlib.contextmanager
+def new_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None = None) -> Iterator[dict[int, int]]:
+    """Assemble the parts into a cloud-optimised GeoTIFF that becomes `target` when the block ends well.
+
+    It is whole, read back and sealed (`landmix.seal`) when the block begins. Gives how often each value occurs; where
+    `expected` is given, the file must hold just that. Raises `LandmixError` where the disk is full or a part is
+    damaged.
     """
+    with replacing(target) as temporary:
+        counts = _copy(mosaic, target, temporary)
+        if expected is not None and counts != dict(expected):
+            msg = f"cannot write {target}: what was written reads back different"
+            raise LandmixError(msg)
+        seal(temporary)
+        yield counts
+        remove_sidecars(target)  # an old style would give the new map wrong names
+
+
+def _copy(mosaic: Mosaic, target: Path, temporary: Path) -> dict[int, int]:
+    """Write the parts as one file with a place for its seal, and count what is in it."""
+    blank = replace(mosaic, tags={**mosaic.tags, KEY: BLANK})
     try:
-        with replacing(target) as temporary, rasterio.Env(GDAL_PAM_ENABLED="NO"), open_mosaic(mosaic) as source:
+        with rasterio.Env(GDAL_PAM_ENABLED="NO"), open_mosaic(blank) as source:
             rasterio.shutil.copy(
                 source,
                 temporary,
@@ -106,15 +128,10 @@ def write_cog(mosaic: Mosaic, target: Path, expected: Mapping[int, int] | None =
                 OVERVIEW_RESAMPLING="MODE" if mosaic.legend else "AVERAGE",
                 **{**_CREATION, **mosaic.creation},
             )
-            counts = read_back(temporary)
-            if expected is not None and counts != dict(expected):
-                msg = f"cannot write {target}: what was written reads back different"
-                raise LandmixError(msg)
-            remove_sidecars(target)  # an old style would give the new map wrong names
+            return read_back(temporary)
     except (RasterioError, CPLE_BaseError, SystemError) as error:  # copy lets GDAL's own errors through
         msg = f"cannot write {target}: {reason(target.parent, error)}"
         raise LandmixError(msg) from error
-    return counts
 
 
 _CREATION = {"BLOCKSIZE": "512", "COMPRESS": "DEFLATE", "NUM_THREADS": "2", "BIGTIFF": "IF_SAFER"}

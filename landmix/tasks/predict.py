@@ -54,7 +54,7 @@ def predict(task: PredictTask, progress: Progress) -> None:
     _check_names(found, folder, batch.settings.outputs, catalogue)
     if task.executor.address is None:  # else the machines that compute are others
         choose(task.device, task.backend, task.precision)  # what cannot be had is said before any work
-    make_folder(folder)
+    make_folder(folder, task.limits.stale_after)
     rows: dict[int, Row] = {}
     stages = Stages()
     earlier, written = _earlier(folder, found), 0.0
@@ -116,6 +116,7 @@ def _batch(task: PredictTask, bundle: Bundle, found: list[Entry], folder: Path) 
         workers=task.executor.workers or cores(),
         limits=task.limits,
         overwrite=task.overwrite,
+        stale_after=task.limits.stale_after,
         share=Share.parse(task.shard) if task.shard else None,
         only_finish=task.finish,
     )

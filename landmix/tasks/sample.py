@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyogrio
 import shapely
 
 from landmix.accuracy.area import allocate, expected_se, sample_size
 from landmix.errors import LandmixError, UsageError
-from landmix.files import file_hash, make_folder, replacing, write_json
+from landmix.files import file_hash, make_folder, write_json
 from landmix.geo.drawing import Drawn, draw
 from landmix.geo.maps import MapReader
 from landmix.geo.strata import Strata
+from landmix.geo.whole import write_vector
 
 if TYPE_CHECKING:
     from landmix.progress import Progress
@@ -154,17 +154,15 @@ def _write(path: Path, reader: MapReader, strata: Strata, drawn: Drawn, mapped: 
     columns["reference"] = np.full(len(drawn.rows), None, object)
     crs = reader.grid.crs
     assert crs is not None  # noqa: S101 - the grid is georeferenced
-    with replacing(path) as temporary:
-        pyogrio.raw.write(
-            temporary,
-            geometry=shapely.to_wkb(shapely.points(reader.grid.centres(drawn.rows, drawn.cols))),
-            field_data=list(columns.values()),
-            fields=list(columns),
-            geometry_type="Point",
-            crs=crs.to_wkt(),
-            driver="GPKG",
-            layer=STEM,
-        )
+    write_vector(
+        path,
+        geometry=shapely.to_wkb(shapely.points(reader.grid.centres(drawn.rows, drawn.cols))),
+        columns=columns,
+        geometry_type="Point",
+        crs=crs.to_wkt(),
+        driver="GPKG",
+        layer=STEM,
+    )
 
 
 def _table(described: dict[str, Any]) -> str:

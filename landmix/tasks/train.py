@@ -15,7 +15,7 @@ from landmix import bundle as bundles
 from landmix.baselines.classic import check_installed
 from landmix.engines.choose import choose_device
 from landmix.errors import LandmixError
-from landmix.files import replacing, write_json, write_text
+from landmix.files import make_folder, replacing, write_json, write_text
 from landmix.geo.products.definition import as_data
 from landmix.geo.remote import content_hash
 from landmix.nn.build import build
@@ -50,7 +50,7 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
     device = choose_device(settings.device).type
     processes = join(settings.trainer.devices, settings.trainer.num_nodes, device)
     progress = progress if processes.first else Silent()
-    folder = RunFolder(Path(settings.out_dir))
+    folder = RunFolder(Path(settings.out_dir), settings.limits.stale_after)
     # config.yaml and the model hold what a product file says, which is read once, and what suits the task
     settings = replace(
         settings,
@@ -242,7 +242,7 @@ class Run:
         self, training: NDArray[np.bool_], validation: NDArray[np.bool_] | None, folder: Path, name: str
     ) -> Fitted:
         settings, data = self.settings, self.data
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, settings.limits.stale_after)
         stopping = self.stopping(training)
         if stopping is not None:
             training = training & ~stopping

@@ -11,14 +11,16 @@ import yaml
 from filelock import FileLock, Timeout
 
 from landmix.errors import LandmixError
-from landmix.files import TEMPORARY, WORK, make_folder, write_text
+from landmix.files import STALE, TEMPORARY, WORK, check_no_link, make_folder, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_IRRELEVANT = ("out_dir", "resume", "overwrite", "progress", "trainer")
+_IRRELEVANT = ("out_dir", "resume", "overwrite", "progress", "trainer", "limits")
 """Settings that do not change the model."""
+
+_FILES = ("model.ckpt", "last.ckpt", "metrics.json", "report.html", "config.yaml", "train.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class RunFolder:
     """`out_dir` of a training run."""
 
     root: Path
+    stale_after: float = STALE
+    """Seconds after which unfinished files of other hosts are removed."""
 
     @property
     def model(self) -> Path:
@@ -68,7 +72,9 @@ class RunFolder:
         A run that fails before it began leaves nothing behind. Raises `LandmixError` where another process has it,
         or it cannot be written.
         """
-        make_folder(self.root)
+        make_folder(self.root, self.stale_after)
+        for name in _FILES:
+            check_no_link(self.root / name)
         path = self.root / f"{TEMPORARY}lock"
         lock = FileLock(path, timeout=0)
         try:
@@ -77,7 +83,7 @@ class RunFolder:
             msg = f"another landmix is training into {self.root}: wait for it, or choose another out_dir"
             raise LandmixError(msg) from None
         try:
-            make_folder(self.work)
+            make_folder(self.work, self.stale_after)
             yield
         finally:
             for cache in self.work.glob("samples-*"):

@@ -4,7 +4,7 @@ Values are checked where they are made: a setting that exists is valid.
 """
 
 from landmix.tasks.settings.maps import EvaluateSettings, SampleSettings, ViewSettings
-from landmix.tasks.settings.models import ExportSettings, InspectSettings, QgisSettings
+from landmix.tasks.settings.models import ExportSettings, InspectSettings, QgisSettings, VerifySettings
 from landmix.tasks.settings.predict import ExecutorSettings, FinishSettings, PredictTask, ReadOverrides, TilingSettings
 from landmix.tasks.settings.train import (
     DataSettings,
@@ -34,5 +34,6 @@ __all__ = [
     "TrainSettings",
     "TrainerSettings",
     "ValidationSettings",
+    "VerifySettings",
     "ViewSettings",
 ]

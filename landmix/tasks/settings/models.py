@@ -25,6 +25,15 @@ class InspectSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifySettings:
+    """`landmix verify`."""
+
+    path: str
+    format: Literal["table", "json"] = "table"
+    progress: Show = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
     """`landmix export`."""
 
