@@ -224,7 +224,7 @@ def test_a_finished_map_is_not_replaced_by_another_engine_unless_asked(scene: st
     run(plan, model())
     before = plan.target.read_bytes()
     wish = Wish(backend="openvino", precision="fp32")
-    with pytest.raises(LandmixError, match=r"made by another engine: .*overwrite=true"):
+    with pytest.raises(LandmixError, match=r"made with another engine: .*overwrite=true"):
         run(planned(scene, tmp_path / "out", wish), model())
     assert plan.target.read_bytes() == before
     other = planned(scene, tmp_path / "out", wish, overwrite=True)

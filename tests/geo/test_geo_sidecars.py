@@ -129,7 +129,7 @@ def test_missing_colours_are_chosen() -> None:
         ("", "list of classes"),
         ("- 3\n", "list of classes"),
         ("a: [", "cannot read the legend"),
-        ("- {value: 1}\n", "without 'name'"),
+        ("- {value: 1}\n", "needs 'name'"),
         ("- {value: x, name: a}\n", "cannot be used"),
         ("- {value: -1, name: a}\n", "between 0 and 65535"),
         ("- {value: 1, name: a, color: red}\n", "#rrggbb"),

@@ -346,7 +346,7 @@ def test_an_item_without_a_raster_of_bands_is_refused(tmp_path: Path) -> None:
 
 def test_an_asset_with_fewer_bands_than_the_item_says_is_refused(tmp_path: Path) -> None:
     assets = one() | {"b": one()["a"] | {"eo:bands": [{"name": "x", "common_name": "nir"}, {"name": "y"}]}}
-    with pytest.raises(LandmixError, match=r"a\.tif should hold band y as number 2, but it has 1 bands"):
+    with pytest.raises(LandmixError, match=r"a\.tif should hold band y as number 2, but holds only 1"):
         open_assets(tmp_path, assets)
 
 
