@@ -192,25 +192,33 @@ class Command:
 
     def _job(self, config: DictConfig) -> Any:
         """What hydra calls for each job. Errors are kept: hydra would print lines of its own about them."""
-        from landmix.cli.config import settings_from  # noqa: PLC0415
         from landmix.cli.console import console  # noqa: PLC0415
 
         if self.multirun:
             return self._sweep_job(config)
         try:
-            with importing():
-                form, task = self.verb.settings_class(), self.verb.task()
-            settings = settings_from(config, form)
+            settings, task = self._settings(config), self._task()
             return task(settings, console(settings.progress))
         except Exception as error:  # noqa: BLE001 - raised again when hydra is done
             self.failed.append(error)
             return None
 
+    def _settings(self, config: DictConfig) -> Any:
+        """Checked settings: what is wrong with them is said before a slow library is imported."""
+        from landmix.cli.config import settings_from  # noqa: PLC0415
+
+        with importing():
+            form = self.verb.settings_class()
+        return settings_from(config, form)
+
+    def _task(self) -> Callable[[Any, Any], Any]:
+        with importing():
+            return self.verb.task()
+
     def _sweep_job(self, config: DictConfig) -> Any:
         from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415
         from omegaconf import OmegaConf  # noqa: PLC0415
 
-        from landmix.cli.config import settings_from  # noqa: PLC0415
         from landmix.cli.console import console  # noqa: PLC0415
         from landmix.cli.sweep import Job, figures_of, folder_name, swept, without_seed  # noqa: PLC0415
 
@@ -218,12 +226,10 @@ class Command:
         differing = swept(list(HydraConfig.get().overrides.task), self.arguments)
         figure, error = float("nan"), "interrupted"
         try:
-            with importing():
-                form, task = self.verb.settings_class(), self.verb.task()
-            settings = settings_from(config, form)
+            settings, task = self._settings(config), self._task()
             self.sweep_root = Path(settings.out_dir)
             OmegaConf.update(config, "out_dir", str(self.sweep_root / folder_name(differing)))
-            settings = settings_from(config, form)
+            settings = self._settings(config)
             progress = console(settings.progress)
             self.say = progress.say
             progress.say(f"job {len(self.jobs) + 1}: {', '.join(differing)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -66,6 +66,12 @@ def test_prediction_killed_at_random_moments(tmp_path: Path, kills: int) -> None
     assert watcher.looked >= len(expected)
 
 
+def figures(folder: Path) -> dict[str, Any]:
+    """`metrics.json` without the speed, which is measured anew."""
+    found: dict[str, Any] = load_json(folder / "metrics.json")
+    return {key: value for key, value in found.items() if key != "network"}
+
+
 @pytest.mark.parametrize("kills", KILLS)
 def test_training_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     fewer = () if kills > 1 else ("optim.epochs=15",)
@@ -76,7 +82,7 @@ def test_training_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     def compare() -> None:
         assert distance(out, whole) == 0
         assert (out / "train.csv").read_bytes() == (whole / "train.csv").read_bytes()
-        assert load_json(out / "metrics.json") == load_json(whole / "metrics.json")
+        assert figures(out) == figures(whole)
         assert tree(out) == tree(whole)
 
     watcher = killed_until_done(training(out, *fewer, "resume=true"), out, kills, seconds, compare)

@@ -32,7 +32,7 @@ COMMANDS = {"\x1b", "\x07", "\x9b", "\u202e"}
 @pytest.fixture(scope="module")
 def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that is whole, and whose classes and bands are called so."""
-    path = tmp_path_factory.mktemp("evil") / "model.ckpt"
+    path = tmp_path_factory.mktemp("stranger") / "model.ckpt"
     bundle = load(world().model)
     legend = Legend(tuple(replace(c, name=PRINTABLE + c.name) for c in bundle.legend))
     bands = BandSet(tuple(replace(b, name=b.name if i else EVIL) for i, b in enumerate(bundle.bands)))
