@@ -21,6 +21,7 @@ NEEDED = {
     "predict": ("model=m.ckpt", "scenes=s.tif", "out_dir=new"),
     "evaluate": ("map=m.tif", "reference=l.gpkg", "out_dir=new"),
     "inspect": ("path=s.tif",),
+    "verify": ("path=m.ckpt",),
     "sample": ("map=m.tif", "n=5", "out_dir=new"),
     "export": ("model=m.ckpt", "format=card", "out=new"),
     "view": ("map=m.tif",),

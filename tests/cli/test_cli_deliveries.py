@@ -395,7 +395,8 @@ def test_interrupted_inspection_of_a_large_scene(inside_tmp: Path) -> None:
     place = {"crs": "EPSG:32633", "transform": TRANSFORM}
     with rasterio.open(inside_tmp / "big.tif", "w", driver="GTiff", **size, **kind, **place):
         pass
-    process = start("inspect", "path=big.tif", "progress=json", "quicklook=q.png", cwd=inside_tmp)
+    lifted = "limits.pixels=3600000000", "limits.bytes=21600000000"  # nothing of it is there
+    process = start("inspect", "path=big.tif", "progress=json", "quicklook=q.png", *lifted, cwd=inside_tmp)
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["event"] == "step"
     process.send_signal(signal.SIGINT)

@@ -29,6 +29,7 @@ REASONS = {
     "report/quicklook.py:quicklook": "a picture in memory",
     "report/sweep.py:sweep": "a picture in memory",
     "report/svg.py:to_svg": "a picture in memory",
+    "geo/georeference.py:_through_geotiff": "a raster of one pixel in memory",
     "geo/writing.py:_copy": "writes where `new_cog` tells it to, which is below `replacing`",
     "classify/part.py:write_part": "writes where `write_parts` and `_sieve` tell it to, which is below `replacing`",
 }
