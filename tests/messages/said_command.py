@@ -79,6 +79,7 @@ VALUES = Group(
         "text for widths": (*TRAIN, "net.encoder.widths=[a]"),
         "word for a scale": (*TRAIN, "scene.scale=big"),
         "word in a prediction's scale": (*PREDICT, "scene.scale=big"),
+        "address to verify": ("verify", "path=https://example.com/map.tif"),
         "two faults at once": (*TRAIN, "seed=abc", "split.folds=0"),
     },
 )
@@ -113,6 +114,9 @@ SETTINGS = Group(
             (TRAIN, "optim.weight_decay=1"),
             (TRAIN, "optim.clip=-1"),
             (TRAIN, "optim.label_smoothing=1"),
+            (TRAIN, "optim.whiten=2"),
+            (TRAIN, "optim.whiten=0.01", "net.plugin=mine.py"),
+            (TRAIN, "limits.bands=0"),
             (TRAIN, "split.fraction=1"),
             (TRAIN, "split.folds=0"),
             (TRAIN, "split.side_m=-1"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 _CODE = "tells programmers of a mistake in the code; no file and no setting leads there"
 _QGIS = "shown by QGIS's own window; tests/qgis runs it there"
 _FAULT = "only a disk that fails in the middle leads there"
+_ODD = "tests/odd and tests/geo provoke it with files of their own"
+_FAULTS = "tests/faults provokes it, and says so there"
 
 UNPROVOKED: dict[tuple[str, str], str] = {
     ("__init__.py", "module 'landmix' has no attribute '…'"): "Python's own words for a name that is not there",
@@ -88,4 +90,44 @@ UNPROVOKED: dict[tuple[str, str], str] = {
     ("view/sources.py", "scene must name the one scene of the map …, not …: files of one scene are [[a,b]]"): (
         "several scenes are refused before, because the command gives the scene a name"
     ),
+    (
+        "cli/main.py",
+        "the settings cannot be put together: … (landmix … --help shows what it takes)",
+    ): "tests/fuzz provokes it with made up overrides",
+    ("files.py", "cannot read …: it is no regular file"): _ODD,
+    (
+        "files.py",
+        "… is a link to …, and landmix writes no file through or over a link: remove it, or choose another name",
+    ): _FAULTS,
+    ("geo/georeference.py", "a GeoTIFF cannot hold the georeference of … (…): mend it first"): _ODD,
+    ("geo/georeference.py", "a GeoTIFF cannot hold the … of … (…): bring it into a common CRS first"): _ODD,
+    ("geo/legends.py", "the legend … has more than … bytes; one has a few thousand"): _ODD,
+    ("geo/limits.py", "… has …, and … are allowed: lift that with limits.…=…"): _ODD,
+    ("geo/paths.py", "the list … of … has more than … bytes, too many for names of files"): _ODD,
+    ("geo/vector_kinds.py", "… describes a raster elsewhere: give the labels themselves"): _ODD,
+    (
+        "geo/vector_kinds.py",
+        "… is a … file, which landmix does not read as labels: convert it to a GeoPackage first",
+    ): _ODD,
+    ("geo/vectors.py", "… cannot be brought into the CRS of the scene: …"): _ODD,
+    (
+        "geo/verifying.py",
+        (
+            "… does not carry the sha256 of its bytes, so nobody can say whether it is as it was written:"
+            " make it again with overwrite=true"
+        ),
+    ): _FAULTS,
+    (
+        "geo/verifying.py",
+        "… is damaged or was changed: its bytes are not those that landmix wrote; make it again with overwrite=true",
+    ): _FAULTS,
+    ("geo/verifying.py", "… is damaged: not every block can be read (…); make it again with overwrite=true"): _FAULTS,
+    (
+        "geo/verifying.py",
+        "… is no map of landmix: it does not say what made it, so there is nothing to compare it with",
+    ): _FAULTS,
+    ("geo/whole.py", "what was written reads back different"): _FAULT,
+    ("model_file.py", "the model … is damaged: it is not as it was written"): _FAULTS,
+    ("safetensors_file.py", "its header holds …, which no model has"): "tests/seam damages such files in many ways",
+    ("seal.py", "there is no place for a seal in …"): _CODE,
 }
