@@ -11,13 +11,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from landmix.engines.engine import FULL, INSIDE, SHARES
 from landmix.nn.layers import BatchNorm, cropped
+from landmix.nn.network import Network
 from landmix.nn.reference import Dissimilarity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from landmix.engines.engine import Trust, Wanted
-    from landmix.nn.network import Network
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -96,8 +96,13 @@ class Deployed(nn.Module):
 
 
 def folded(network: N) -> N:
-    """A copy whose batch norms are part of the convolutions before them, where it is plain that they follow them."""
+    """A copy whose batch norms are part of the convolutions before them, where it is plain that they follow them.
+
+    Somebody's own network is only copied: its code may look into what would be folded.
+    """
     network = copy.deepcopy(network).eval()
+    if not isinstance(network, Network):
+        return network.requires_grad_(requires_grad=False)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Sequential and [type(part) for part in child] in _PAIRS:

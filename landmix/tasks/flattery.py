@@ -35,10 +35,11 @@ def random_parts(data: Prepared, settings: TrainSettings) -> RandomParts:
     fraction = settings.split.fraction if split.folds == 1 else 1 / split.folds
     if data.own_validation is not None:
         fraction = min(0.5, 1 - len(mine) / len(labelled))
+    most = int(np.bincount(labelled.index[mine]).max())
     alone = split_pixels(
         labelled.take(mine),
         split.xy[mine],
-        SplitSettings(kind="random", fraction=fraction),
+        SplitSettings(kind="random", fraction=max(fraction, 1 / (most + 1))),
         margin=data.samples.margin + data.reach,
         pixel=data.pixel,
         seed=settings.seed,

@@ -27,7 +27,7 @@ _FOLDS = 5
 def hold_back(run: Run, training: NDArray[np.bool_]) -> tuple[Split, NDArray[np.float32]] | None:
     """Fit networks to parts of the pixels `training` (N,); the folds, and logits (N, K) of what each was not shown.
 
-    None where the groups are too few to hold some back.
+    None where the groups are too few to hold some back, or what is left cannot be learnt from.
     """
     inner = folds_of(run, training, run.settings.calibration.folds)
     parts = [inner.training(fold) & training for fold in range(inner.folds)]
@@ -36,7 +36,12 @@ def hold_back(run: Run, training: NDArray[np.bool_]) -> tuple[Split, NDArray[np.
     logits = np.full(run.logits.shape, np.nan, np.float32)
     for fold, part in enumerate(parts):
         name = f"hold back part {fold + 1} of {inner.folds}"
-        held = run.fit_held(f"inner-{fold + 1}", name, part, inner.validation(fold))
+        try:
+            held = run.fit_held(f"inner-{fold + 1}", name, part, inner.validation(fold))
+        except (
+            LandmixError
+        ):  # such as a sensor that varies only in what is held back; the model itself may still be fitted
+            return None
         logits[inner.validation(fold)] = held.logits
     return inner, logits
 
