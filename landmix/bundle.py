@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from landmix.core.bands import Band, BandSet, Formula
-from landmix.core.indices import check
+from landmix import bundle_parts as parts
+from landmix.core.bands import BandSet
 from landmix.core.legend import Legend, LegendClass
-from landmix.core.scaling import DECODINGS, Affine
 from landmix.engines.engine import Trust
 from landmix.errors import LandmixError
-from landmix.geo.options import ReadOptions
-from landmix.geo.products.definition import names, parse
 from landmix.model_file import FORMAT, VERSION, check_intact, read_model, save_tensors
 from landmix.nn.network import Network
 from landmix.nn.own import OwnNetwork, margin_of
 from landmix.nn.plugin import Plugin, needed
-from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec, OwnSpec
 from landmix.safetensors_file import write_safetensors
 from landmix.weights import (
     check_fit,
@@ -40,8 +36,10 @@ from landmix.weights import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from landmix.core.scaling import Affine
     from landmix.nn.build import AnyNetwork
     from landmix.nn.reference import Reference
+    from landmix.nn.spec import NetSpec
 
 TASKS = ("classes", "fractions")
 
@@ -247,7 +245,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
 
 
 def _parse(data: dict[str, Any], tensors: dict[str, Tensor]) -> Bundle:
-    spec = _spec(data["net"])
+    spec = parts.net_spec(data["net"])
     weights, others = without_reference(tensors)
     if spec.own is None:
         check_weights(spec, weights)
@@ -258,91 +256,18 @@ def _parse(data: dict[str, Any], tensors: dict[str, Tensor]) -> Bundle:
         raise ValueError(msg)
     return Bundle(
         net=spec,
-        bands=BandSet(tuple(_band(band) for band in data["bands"])),
+        bands=BandSet(tuple(parts.band(described) for described in data["bands"])),
         band_count=int(data["band_count"]),
         nodata=tuple(None if value is None else float(value) for value in data["nodata"]),
-        normalise=_affine(data["normalise"]),
-        scaling=_affine(data["scaling"]),
-        decode=_steps(data.get("decode", [])),
+        normalise=parts.affine(data["normalise"]),
+        scaling=parts.affine(data["scaling"]),
+        decode=parts.steps(data.get("decode", [])),
         task=data.get("task", "classes"),
         legend=Legend(tuple(LegendClass(**c) for c in data["legend"])),
         weights=weights,
         temperature=float(data.get("temperature", 1.0)),
         reference=parse_reference(data.get("reference"), others, 0 if spec.own else spec.encoder.widths[-1]),
-        scene=_scene(data["scene"]),
-        training=dict(_plain(data["training"])),
-        accuracy=dict(_plain(data["accuracy"])),
+        scene=parts.scene_options(data["scene"]),
+        training=dict(parts.plain_data(data["training"])),
+        accuracy=dict(parts.plain_data(data["accuracy"])),
     )
-
-
-def _spec(data: dict[str, Any]) -> NetSpec:
-    net = dict(data)
-    if net.get("own") is not None:
-        return NetSpec(**{**net, "own": OwnSpec(**net["own"])})
-    encoder, head = dict(net.pop("encoder")), dict(net.pop("head"))
-    return NetSpec(
-        encoder=EncoderSpec(widths=tuple(encoder.pop("widths")), **encoder),
-        head=HeadSpec(dilation=tuple(head.pop("dilation", ())), **head),
-        inputs=tuple(net.pop("inputs", ())),
-        **net,
-    )
-
-
-def _band(data: dict[str, Any]) -> Band:
-    """A band, with its formula checked before anything is computed by it."""
-    formula = data.get("formula")
-    if formula is None:
-        return _checked(Band(**data))
-    if any(band.get("formula") is not None for _, band in formula["inputs"]):
-        msg = "a formula is computed from bands that are read"
-        raise ValueError(msg)
-    inputs = tuple((str(letter), _checked(Band(**band))) for letter, band in formula["inputs"])
-    parsed = Formula(expression=str(formula["expression"]), inputs=inputs)
-    check(parsed)
-    return _checked(Band(**{**data, "formula": parsed}))
-
-
-def _checked(band: Band) -> Band:
-    """A band whose words are text and whose numbers are numbers."""
-    words, numbers = (band.common, band.unit, band.sensor, band.role), (band.wavelength, band.width, band.number)
-    if not all(isinstance(word, str | None) for word in words) or not all(
-        isinstance(number, float | int | None) for number in numbers
-    ):
-        msg = f"its band {band.name!r} is described by something else than text and numbers"
-        raise ValueError(msg)
-    return band
-
-
-def _plain(data: Any) -> Any:
-    """What JSON can hold, which records of training and accuracy must be."""
-    if isinstance(data, dict) and all(isinstance(key, str) for key in data):
-        return {key: _plain(part) for key, part in data.items()}
-    if isinstance(data, list | tuple):
-        return [_plain(part) for part in data]
-    if isinstance(data, str | int | float | None):
-        return data
-    msg = "its record of training and accuracy is no plain data, which texts, numbers and lists of them are"
-    raise ValueError(msg)
-
-
-def _scene(data: dict[str, Any]) -> dict[str, Any]:
-    """How training scenes were read; a product is a known name or a description, never a file of this machine."""
-    options = ReadOptions(**data)
-    if isinstance(options.product, dict):
-        parse(options.product, "in the model")
-    elif options.product is not None and options.product not in names():
-        msg = f"it was trained on a product that this landmix does not know: {options.product!r}"
-        raise ValueError(msg)
-    return asdict(options)
-
-
-def _steps(data: list[Any]) -> tuple[str | None, ...]:
-    unknown = [step for step in data if step is not None and step not in DECODINGS]
-    if unknown:
-        msg = f"it needs a decoding that this landmix does not know: {unknown[0]!r}"
-        raise ValueError(msg)
-    return tuple(data)
-
-
-def _affine(data: dict[str, Any]) -> Affine:
-    return Affine(scale=tuple(map(float, data["scale"])), offset=tuple(map(float, data["offset"])))
