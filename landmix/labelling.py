@@ -37,8 +37,8 @@ class LabelSettings:
     ignore: frozenset[Key] | None = None
     """Values that mean unlabelled; None: a raster's nodata, and 0 where it has none."""
     pairing: str = "stem"
-    limits: Limits = DEFAULT
     """`stem` or `order`: how as many label rasters as scenes find each other."""
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

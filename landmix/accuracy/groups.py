@@ -7,12 +7,14 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array, hstack
 from scipy.special import ndtr, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
 FEWEST = 6
 """Groups below which nothing can be said: all signs of 5 groups alike happen by chance in 1 of 16 cases."""
@@ -62,11 +64,11 @@ def class_intervals(
     names, number = np.unique(group, return_inverse=True)
     cell, groups = number * classes, len(names)
     right, held, claimed = (
-        np.bincount(at, minlength=groups * classes).reshape(groups, classes)
+        coo_array((np.ones(len(at)), np.divmod(at, classes)), shape=(groups, classes)).tocsr()
         for at in ((cell + reference)[reference == mapped], cell + reference, cell + mapped)
     )
-    in_reference, in_map = (held > 0).sum(0), (claimed > 0).sum(0)
-    hits, support, size = np.split(_resampled(np.hstack([right, held, claimed]), seed), 3, axis=1)
+    in_reference, in_map = (np.bincount(table.indices, minlength=classes) for table in (held, claimed))
+    hits, support, size = np.split(_resampled(hstack([right, held, claimed], format="csr"), seed), 3, axis=1)
     figures = {
         "users_accuracy_interval": (hits, size, in_map),
         "producers_accuracy_interval": (hits, support, in_reference),
@@ -86,9 +88,12 @@ def _pair(part: NDArray[np.float64], whole: NDArray[np.float64], groups: int) ->
     return list(_percentiles(part[drawn] / whole[drawn], groups))
 
 
-def _resampled(sums: NDArray[np.integer], seed: int) -> NDArray[np.float64]:
-    """Sums over groups (G, F) -> their totals (draws, F) over as many groups, drawn with replacement."""
-    groups, table = len(sums), sums.astype(np.float64)
+def _resampled(table: csr_array, seed: int) -> NDArray[np.float64]:
+    """Sums over groups (G, F) -> their totals (draws, F) over as many groups, drawn with replacement.
+
+    Sparse: a polygon holds few of the classes.
+    """
+    groups = table.shape[0]
     if not groups:
         return np.empty((0, table.shape[1]))
     rng, totals = np.random.default_rng(seed), np.empty((_DRAWS, table.shape[1]))

@@ -269,6 +269,12 @@ class Command:
                 f"cannot read '{error.override}': put quotes around names with blanks, commas, brackets or other"
                 " special letters inside a list"
             )
+        if several := re.match(r"Ambiguous value for argument '([^']+)'", text):
+            key, _, values = several[1].partition("=")
+            return (
+                f"{several[1]} are several values: write landmix {self.verb.name} -m to run with each of them, or"
+                f" {key}=[{values}] for a list"
+            )
         options = getattr(error, "options", None) if isinstance(error, MissingConfigException) else None
         if options:
             wanted = str(getattr(error, "missing_cfg_file", ""))

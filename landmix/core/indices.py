@@ -178,7 +178,7 @@ def arithmetic(
 
 @cache
 def _parsed(expression: str) -> ast.expr:
-    """The syntax tree of a formula: only + - * / **, numbers and letters."""
+    """The syntax tree of a formula: only + - * /, ** by a number above 0, numbers and letters."""
     try:
         tree = ast.parse(expression, mode="eval").body if len(expression) < 500 else None  # noqa: PLR2004
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -187,11 +187,19 @@ def _parsed(expression: str) -> ast.expr:
     for node in ast.walk(tree) if tree is not None else [None]:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and abs(node.value) < 1e6:  # noqa: PLR2004
             continue
-        if not isinstance(node, allowed) or (isinstance(node, ast.operator) and type(node) not in _OPERATORS):
+        known = not isinstance(node, ast.operator) or type(node) in _OPERATORS
+        if not isinstance(node, allowed) or not known or not _plain_power(node):
             msg = f"a formula is arithmetic over bands, not {expression[:80]!r}"
             raise ValueError(msg)
     assert tree is not None  # noqa: S101 - the loop raised
     return tree
+
+
+def _plain_power(node: ast.AST) -> bool:
+    """Whether it is no power, or one by a number above 0."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)):
+        return True
+    return isinstance(node.right, ast.Constant) and isinstance(node.right.value, int | float) and node.right.value > 0
 
 
 def _letters(expression: str) -> set[str]:
@@ -211,6 +219,9 @@ def check(formula: Formula) -> None:
 
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Of each term, relative to its size: it was scaled, shifted, added, and clients of exported graphs round too."""
+
+_TINY = 1e-30
+"""Beside 0, where powers below 1 have no slope."""
 
 _OPERATORS = {
     ast.Add: operator.add,
@@ -260,5 +271,5 @@ def _off(sign: ast.operator, value: Any, left: tuple[Any, Any], right: tuple[Any
     elif isinstance(sign, ast.Div):
         off = (a_off + abs(value) * b_off) / abs(b)
     else:
-        off = abs(b) * abs(a) ** (b - 1) * a_off
+        off = b * (abs(a) + _TINY) ** (b - 1) * a_off
     return off + abs(value)

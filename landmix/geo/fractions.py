@@ -9,6 +9,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.opening import FAILURES, cause, open_raster
 from landmix.geo.validity import validity
 
@@ -24,10 +25,10 @@ _ABOUT = 0.01
 class FractionsReader:
     """A raster of fractions; use as a context manager."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limits: Limits = DEFAULT) -> None:
         """Open `path`. Raises `LandmixError` where its bands have no names, or two the same."""
         self.path = path
-        self._dataset = open_raster(path)
+        self._dataset = open_raster(path, limits=limits)
         self.grid = Grid.of(self._dataset)
         self.names = tuple(name or "" for name in self._dataset.descriptions)
         if "" in self.names or len(set(self.names)) < len(self.names):
@@ -64,7 +65,7 @@ class FractionsReader:
         return fractions, valid
 
 
-def has_bands(path: str) -> bool:
+def has_bands(path: str, limits: Limits = DEFAULT) -> bool:
     """Whether a raster has several bands, as one of fractions."""
-    with open_raster(path) as dataset:
+    with open_raster(path, limits=limits) as dataset:
         return int(dataset.count) > 1

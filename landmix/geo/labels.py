@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.features import rasterize
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
@@ -74,11 +74,23 @@ class LabelPixels:
 def open_labels(
     path: str, field: str | None, layer: str | None = None, limits: Limits = DEFAULT
 ) -> Features | RasterLabels:
-    """Read a vector file, or look at a raster."""
+    """Read a vector file, or look at a raster. Raises `LandmixError` for a raster of several bands."""
     if not is_remote(path) and raster_driver(path) is None:
         return read_features(path, field, layer, limits)
     with open_raster(path, limits=limits) as dataset:
+        _check_one_band(dataset, path)
         return RasterLabels(path=path, limits=limits, names=category_names(Path(path)), colors=_colormap(dataset))
+
+
+def _check_one_band(dataset: rasterio.DatasetReader, path: str) -> None:
+    """One band of classes, and at most an alpha band beside it."""
+    seen = [n for n, kind in zip(dataset.indexes, dataset.colorinterp, strict=True) if kind != ColorInterp.alpha]
+    if seen != [1]:
+        msg = (
+            f"label rasters have one band, of class values, but {path} has {dataset.count}: give the raster of classes,"
+            " or make one of the band that holds them (gdal_translate -b)"
+        )
+        raise LandmixError(msg)
 
 
 def _colormap(dataset: rasterio.DatasetReader) -> dict[int, str]:
@@ -232,7 +244,7 @@ def _on_grid(dataset: rasterio.DatasetReader, grid: Grid, path: str) -> rasterio
         height=grid.height,
         width=grid.width,
         resampling=Resampling.nearest,
-        add_alpha=dataset.nodata is None,
+        add_alpha=dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp,
     )
 
 

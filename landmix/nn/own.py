@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import TYPE_CHECKING, NoReturn
 
@@ -69,6 +70,13 @@ class _Trial:
         self._network = plugin.make(bands, classes).eval()
         if not any(p.requires_grad for p in self._network.parameters()):
             self._refuse("has nothing to train: it needs parameters")
+        try:
+            copy.deepcopy(self._network)  # as it is deployed
+        except Exception:  # noqa: BLE001 - whatever its parts raise
+            self._refuse(
+                "cannot be copied, which deploying it takes: compute tensors in forward, and take weight_norm from"
+                " torch.nn.utils.parametrizations"
+            )
 
     def _refuse(self, why: str) -> NoReturn:
         msg = f"the network {self._plugin.own.name} of net.plugin={self._plugin.path} {why}"

@@ -68,12 +68,27 @@ def doubts(design: dict[str, Any], mapped: int) -> list[str]:
             f"the sample has one pixel of {', '.join(single)}, which says nothing of how alike that stratum is:"
             " there are no intervals"
         )
+    if sure := [row for row in design["classes"] if _too_sure(row)]:
+        points = [(row["name"], row["sampled_pixels"]) for row in sure]
+        named = ", ".join(f"{name} (n = {n}: up to {100 * _unseen(n):.0f} % may be otherwise)" for name, n in points)
+        found.append(f"user's accuracy is ± 0 where all points of a class agree, but few show few errors: {named}")
     pixels = sum(row["pixels"] for row in design["strata"])
     if design["strata"] and pixels < mapped:
         found.append(
             f"the strata cover {pixels:,} of the map's {mapped:,} pixels with a class: the areas are those of that part"
         )
     return found
+
+
+def _too_sure(row: dict[str, Any]) -> bool:
+    """Whether a class's points leave no room for an error, though too few to exclude one in a hundred."""
+    points = row["sampled_pixels"]
+    return row["users_accuracy"]["se"] == 0 and points < row["mapped_pixels"] and _unseen(points) > 0.01  # noqa: PLR2004
+
+
+def _unseen(points: int) -> float:
+    """The largest share that so many points miss altogether in 1 of 20 samples (Clopper and Pearson 1934)."""
+    return 1 - float(0.05 ** (1 / points))
 
 
 def _strata(
@@ -108,6 +123,7 @@ def _row(sample: Sample, k: int, c: LegendClass, pixels: int, hectares: float | 
         "value": c.value,
         "name": c.name,
         "mapped_pixels": pixels,
+        "sampled_pixels": int((sample.mapped == k).sum()),
         "area_share": _interval(area),
         "users_accuracy": _interval(sample.users(k)),
         "producers_accuracy": _interval(sample.producers(k)),

@@ -28,9 +28,11 @@ from landmix.report.page import EvaluateReport, evaluate_page
 from landmix.tasks.designed import design_table, doubts, estimates
 from landmix.tasks.fractions import evaluate_fractions
 from landmix.tasks.intervals import figures_with_intervals
+from landmix.tasks.origins import drawn_otherwise
 from landmix.tasks.tables import accuracy_table
 
 if TYPE_CHECKING:
+    from landmix.geo.limits import Limits
     from landmix.progress import Progress
     from landmix.tasks.settings import EvaluateSettings
 
@@ -51,8 +53,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
     Raises `LandmixError` where the two do not meet.
     """
     files = [path for entry in entries(settings.reference, "reference") for path in entry.files]
-    rasters = [settings.map, *files]
-    if len(files) == 1 and all(raster_driver(path) is not None and has_bands(path) for path in rasters):
+    if len(files) == 1 and all(_of_fractions(path, settings.limits) for path in (settings.map, *files)):
         return evaluate_fractions(settings, files[0], progress)
     scene = open_scene([settings.map], Path(settings.map).stem, limits=settings.limits)
     ignored = settings.ignore if isinstance(settings.ignore, list) else [settings.ignore]
@@ -75,13 +76,18 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
         heard.warn("the reference is the model's own training data: on its training scene these figures flatter")
     if not reference.names and _numbers_against_names(reference, legend):
         heard.warn("the reference has numbers and no names, the map's classes have names: they are compared by value")
-    for text in notes:
+    for text in [*notes, *(drawn_otherwise(settings, files) if settings.design else [])]:
         heard.warn(text)
     if not compared.confusion.n:
         msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}: are both of the"
         msg += " same place?"
         raise LandmixError(msg)
     return _write(settings, compared, files, heard.warnings, pixel, progress)
+
+
+def _of_fractions(path: str, limits: Limits) -> bool:
+    """Whether a file is a raster of several bands."""
+    return (is_remote(path) or raster_driver(path) is not None) and has_bands(path, limits)
 
 
 def _legend(settings: EvaluateSettings, reader: MapReader) -> Legend:
@@ -137,14 +143,14 @@ def _notes(
         return found
     if reference.blank:
         found.append(
-            f"{reference.blank} features of the reference have no class and are left out: estimates from a sample with"
+            f"features of the reference without a class are left out ({reference.blank}): estimates from a sample with"
             " gaps hold only if nothing sets those apart"
         )
     placed = sum(len(np.unique(part.units[part.units >= 0])) for part in reference.pixels)
     if placed < reference.features:
         found.append(
-            f"{reference.features - placed} features of the reference have no pixel of the map to themselves: they lie"
-            " outside it, or together with others"
+            "features of the reference have no pixel of the map to themselves"
+            f" ({reference.features - placed}): they lie outside it, or together with others"
         )
     if (times := pixels_differ(reader.grid)) > _UNEQUAL:
         found.append(

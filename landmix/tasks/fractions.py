@@ -31,7 +31,8 @@ def evaluate_fractions(settings: EvaluateSettings, reference: str, progress: Pro
     if settings.design is not None:
         msg = "design= is of a sample of a class map: leave it out for fractions, or evaluate the class map"
         raise UsageError(msg)
-    with FractionsReader(settings.map) as found, FractionsReader(reference) as truth:
+    limits = settings.limits
+    with FractionsReader(settings.map, limits) as found, FractionsReader(reference, limits) as truth:
         _check(found, truth)
         errors, confusion = _compare(found, truth)
     if not confusion.n:

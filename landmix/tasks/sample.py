@@ -11,7 +11,7 @@ import shapely
 
 from landmix.accuracy.area import allocate, expected_se, sample_size
 from landmix.errors import LandmixError, UsageError
-from landmix.files import file_hash, make_folder, write_json
+from landmix.files import file_hash, is_remote, make_folder, write_json
 from landmix.geo.drawing import Drawn, draw
 from landmix.geo.maps import MapReader
 from landmix.geo.strata import Strata
@@ -115,8 +115,9 @@ def _describe(settings: SampleSettings, strata: Strata, allocation: _Allocation)
     wanted = allocation.wanted
     return {
         "map": Path(settings.map).name,
-        "map_sha256": file_hash(settings.map),
+        "map_sha256": _hash(settings.map),
         "strata": Path(settings.strata).name if settings.strata else None,
+        "strata_sha256": _hash(settings.strata),
         "allocation": settings.allocation,
         "seed": settings.seed,
         "n": sum(wanted.values()),
@@ -132,6 +133,10 @@ def _describe(settings: SampleSettings, strata: Strata, allocation: _Allocation)
             for value, number in wanted.items()
         ],
     }
+
+
+def _hash(path: str | None) -> str | None:
+    return None if path is None or is_remote(path) else file_hash(path)
 
 
 def _write(path: Path, reader: MapReader, strata: Strata, drawn: Drawn, mapped: np.ndarray | None) -> None:

@@ -166,7 +166,7 @@ class Run:
             every = split.training(0)
         again = len(folds) != 1 or self.settings.refit
         wanted = self.settings.calibration.folds > 0 and self.settings.task == "classes"
-        held = hold_back(self, split.training(0) if folds else every) if wanted and len(folds) < 2 else None  # noqa: PLR2004
+        held = hold_back(self) if wanted and len(folds) < 2 else None  # noqa: PLR2004
         if again:
             for fold in folds:
                 self._validate(fold)
@@ -175,8 +175,13 @@ class Run:
             fitted = self._fit(split.training(0), split.validation(0), self.folder.root, "train")
             self._keep(0, self._held(fitted, split.validation(0)))
         trained = every if again else split.training(0)
+        if (stopping := self.stopping(trained)) is not None:
+            trained = trained & ~stopping
         calibration = calibrate(self, held) if wanted else None
         reference = refer(self, fitted, trained) if self.processes.first else None
+        trust = notes(calibration, reference, own=self.settings.net.plugin is not None)
+        for text in trust:
+            self.progress.warn(text)
         random = self._random() if self.settings.split.compare_random else None
         baseline = self.settings.baseline and self.processes.first
         return Results(
@@ -194,7 +199,7 @@ class Run:
             notes=[
                 *self.notes(),
                 *([random_words(random)] if random else []),
-                *notes(calibration, reference, own=self.settings.net.plugin is not None),
+                *trust,
             ],
             device=self.device,
         )

@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 _FOLDS = 5
 """Into which training pixels are shared out to learn how far apart they lie."""
 
+_WORSE = 0.01
+"""Calibration error that is worth a word."""
 
-def hold_back(run: Run, training: NDArray[np.bool_]) -> tuple[Split, NDArray[np.float32]] | None:
-    """Fit networks to parts of the pixels `training` (N,); the folds, and logits (N, K) of what each was not shown.
 
-    None where the groups are too few to hold some back, or what is left cannot be learnt from.
+def hold_back(run: Run) -> tuple[Split, NDArray[np.float32]] | None:
+    """Fit networks to parts of the training part; the folds, and logits (N, K) of what each was not shown.
+
+    Pixels that may not train are held back like the others: the confidence is to hold for them too. None where the
+    groups are too few to hold some back, or what is left cannot be learnt from.
     """
-    inner = folds_of(run, training, run.settings.calibration.folds)
-    parts = [inner.training(fold) & training for fold in range(inner.folds)]
+    known = run.data.split.apart(0)
+    inner = folds_of(run, known, run.settings.calibration.folds)
+    parts = [inner.training(fold) & known for fold in range(inner.folds)]
     if inner.folds < 2 or not all(_enough(run, part) for part in parts):  # noqa: PLR2004
         return None
     logits = np.full(run.logits.shape, np.nan, np.float32)
@@ -46,11 +51,11 @@ def hold_back(run: Run, training: NDArray[np.bool_]) -> tuple[Split, NDArray[np.
     return inner, logits
 
 
-def folds_of(run: Run, training: NDArray[np.bool_], folds: int) -> Split:
-    """Folds of the training pixels, farther apart than the network sees."""
+def folds_of(run: Run, part: NDArray[np.bool_], folds: int) -> Split:
+    """Folds of the pixels `part` (N,), farther apart than the network sees."""
     data = run.data
     buffer = default_buffer(data.samples.margin + data.reach, data.pixel)
-    return inner_split(data.samples.labelled, data.split, training, folds=folds, buffer=buffer, seed=run.settings.seed)
+    return inner_split(data.samples.labelled, data.split, part, folds=folds, buffer=buffer, seed=run.settings.seed)
 
 
 def _enough(run: Run, training: NDArray[np.bool_]) -> bool:
@@ -127,6 +132,14 @@ def notes(calibration: Calibration | None, reference: Reference | None, *, own: 
         found.append(
             "confidence is not calibrated: the training labels lie in too few polygons or blocks to hold some back"
         )
+    if calibration is not None and calibration.before and calibration.after:
+        before, after = calibration.before.error(), calibration.after.error()
+        if after > before + _WORSE:
+            figures = f"{before:.3f} before, {after:.3f} after"
+            found.append(
+                f"calibration made the confidence worse on the validation part (expected calibration error {figures}):"
+                " the parts are too few, or too unlike each other; calibration.folds=0 leaves it out"
+            )
     if reference is None and not own:
         found.append(
             "outputs=[applicability] cannot be had of this model: its training labels lie in too few polygons or"

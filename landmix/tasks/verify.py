@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmix import bundle as bundles
-from landmix.errors import UsageError
+from landmix.errors import LandmixError, UsageError
 from landmix.files import is_remote
+from landmix.geo.opening import raster_driver
 from landmix.geo.verifying import verified_tags
 from landmix.model_file import file_format, is_model
 from landmix.seal import is_intact
@@ -34,9 +35,21 @@ def verify(settings: VerifySettings, progress: Progress) -> dict[str, Any]:
         msg = f"path={settings.path} must be a file of this machine: copy it here first"
         raise UsageError(msg)
     path = Path(settings.path)
+    if path.is_dir():
+        msg = f"path={path} is a folder: name the map or the model in it{_example(path)}"
+        raise LandmixError(msg)
+    if not is_model(path) and raster_driver(str(path)) is None:
+        msg = f"{path} is neither a map nor a model: what landmix verifies are GeoTIFFs and model files that it wrote"
+        raise LandmixError(msg)
     facts = _model(path) if is_model(path) else _map(path)
     progress.say(as_json(facts) if settings.format == "json" else _text(facts))
     return facts
+
+
+def _example(folder: Path) -> str:
+    """A file in it that is meant, perhaps."""
+    found = [folder / "model.ckpt", *sorted(folder.glob("*.tif"))[:1]]
+    return next((f", such as {path}" for path in found if path.is_file()), "")
 
 
 def _map(path: Path) -> dict[str, Any]:

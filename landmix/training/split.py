@@ -50,14 +50,18 @@ class Split:
 
     def training(self, fold: int) -> NDArray[np.bool_]:
         """(N,) the pixels that train in a fold: not validated in it, and farther away than the buffer."""
+        return self.trainable & self.apart(fold)
+
+    def apart(self, fold: int) -> NDArray[np.bool_]:
+        """(N,) the same, with those that may not train."""
         validation = self.validation(fold)
-        training = self.trainable & ~validation
+        apart = ~validation
         if self.buffer > 0 and validation.any():
             nearest, _ = cKDTree(self.xy[validation]).query(
-                self.xy[training], distance_upper_bound=np.nextafter(self.buffer, np.inf)
+                self.xy[apart], distance_upper_bound=np.nextafter(self.buffer, np.inf)
             )
-            training[np.flatnonzero(training)[nearest <= self.buffer]] = False
-        return training
+            apart[np.flatnonzero(apart)[nearest <= self.buffer]] = False
+        return apart
 
     def distances(self, fold: int) -> NDArray[np.float64]:
         """Metres from each validation pixel to the nearest training pixel."""
@@ -137,19 +141,19 @@ def split_pixels(
 
 
 def inner_split(
-    labelled: Labelled, split: Split, training: NDArray[np.bool_], *, folds: int, buffer: float, seed: int
+    labelled: Labelled, split: Split, part: NDArray[np.bool_], *, folds: int, buffer: float, seed: int
 ) -> Split:
-    """Folds of the pixels `training` (N,) alone, by the split's own groups; `buffer` is the least between them.
+    """Folds of the pixels `part` (N,) alone, by the split's own groups; `buffer` is the least between them.
 
-    All other pixels are ALWAYS_TRAINS, so what trains in a fold is `training(fold) & training`. Fewer than 2 folds
-    where there are too few groups.
+    All other pixels are ALWAYS_TRAINS, so what trains in a fold is `training(fold) & part`. Fewer than 2 folds where
+    there are too few groups.
     """
-    numbers = np.flatnonzero(training)
+    numbers = np.flatnonzero(part)
     groups = np.unique(split.group[numbers], return_inverse=True)[1]
     rng = np.random.default_rng([seed, 2])
-    part = allocate(_counts(groups, labelled.index[numbers]), np.full(folds, 1 / folds), rng)[groups]
+    drawn = allocate(_counts(groups, labelled.index[numbers]), np.full(folds, 1 / folds), rng)[groups]
     fold = np.full(len(labelled), ALWAYS_TRAINS, np.int16)
-    fold[numbers], count = _without_empty(part)
+    fold[numbers], count = _without_empty(drawn)
     return replace(split, fold=fold, folds=count, buffer=max(split.buffer, buffer))
 
 

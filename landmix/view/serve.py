@@ -62,7 +62,11 @@ def serving(app: ASGIApp, bound: socket.socket) -> Iterator[threading.Thread]:
         yield thread
     finally:
         server.should_exit = True
-        thread.join(2 * _PATIENCE)
+        thread.join(_PATIENCE)
+        server.force_exit = True
+        thread.join(_PATIENCE / 2)
+        if thread.is_alive():  # on a crowded machine; it would complain of a socket that is closed under it
+            bound.detach()
 
 
 def wait(thread: threading.Thread) -> None:

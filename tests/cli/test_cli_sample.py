@@ -168,13 +168,47 @@ def test_what_is_wrong_with_a_sample_is_said(here: Path) -> None:
     for words in (
         "no class 3, Field, forrest",
         "is water, field, forest meant?",
-        "12 features",
-        "no class and are left",
+        "a class are left out (12)",
     ):
         assert words in ended.err
     assert len(load_json(here / "out/accuracy.json")["warnings"]) == 2
     done_inside("evaluate", *arguments, "progress=off")  # no sample: gaps are no matter
     assert len(load_json(here / "out/accuracy.json")["warnings"]) == 1
+
+
+def test_a_sample_of_another_map_is_noticed(here: Path) -> None:
+    done_inside("sample", "map=map.tif", "n=60", "out_dir=drawn", "progress=off")
+    look_up(here).replace(here / "drawn/sample.gpkg")
+    write_classes(here / "other.tif", read(here / "truth.tif")[0])
+    for given, told in (
+        (("map=map.tif", "design=stratified"), None),
+        (("map=other.tif", "design=stratified", "strata=map.tif"), None),
+        (("map=other.tif", "design=stratified"), "strata of map.tif, which other.tif is not"),
+        (("map=map.tif", "design=stratified", "strata=other.tif"), "strata of map.tif, which other.tif is not"),
+        (("map=map.tif", "design=random"), "take design=stratified"),
+    ):
+        ended = ended_inside("evaluate", *given, "reference=drawn/sample.gpkg", "field=reference", "out_dir=out")
+        assert ended.code == 0, ended.err
+        assert (told or "was drawn by") in ended.err if told else "was drawn by" not in ended.err
+
+
+def test_a_sample_by_other_strata_is_noticed(here: Path) -> None:
+    write_classes(here / "strata.tif", (np.indices((SIZE, SIZE))[1] // 150 + 1).astype(np.uint8))
+    done_inside("sample", "map=map.tif", "strata=strata.tif", "n=60", "out_dir=drawn", "progress=off")
+    look_up(here).replace(here / "drawn/sample.gpkg")
+    arguments = ("map=map.tif", "reference=drawn/sample.gpkg", "field=reference", "design=stratified", "out_dir=out")
+    assert "was drawn by" not in ended_inside("evaluate", *arguments, "strata=strata.tif").err
+    assert "strata of strata.tif, which map.tif is not" in ended_inside("evaluate", *arguments).err
+
+
+def test_few_points_that_agree_are_no_certainty(here: Path) -> None:
+    write_classes(here / "map.tif", read(here / "truth.tif")[0])
+    done_inside("sample", "map=map.tif", "n=12", "allocation=equal", "out_dir=drawn", "progress=off")
+    look_up(here)
+    ended = ended_inside(
+        "evaluate", "map=map.tif", "reference=known.gpkg", "field=reference", "design=stratified", "out_dir=out"
+    )
+    assert "1 (n = 4: up to 53 % may be otherwise), 2 (n = 4" in ended.err
 
 
 @pytest.mark.parametrize(

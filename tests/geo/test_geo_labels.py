@@ -8,7 +8,9 @@ import pytest
 import rasterio
 import rasterio.warp
 import shapely
+from affine import Affine
 from geo_files import NORTH_UP, ROTATED, SOUTH_UP, UTM, grid, ground, write_tif, write_vector
+from rasterio.enums import ColorInterp
 from shapely.geometry import LineString, MultiPoint, MultiPolygon, Point, Polygon, box
 
 from landmix.errors import LandmixError
@@ -285,6 +287,24 @@ def test_nan_is_unlabelled(tmp_path: Path) -> None:
     values = values_of().astype(np.float32)
     values[3, 4] = np.nan
     assert sampled(write_tif(tmp_path / "a.tif", values, nodata=0))[3, 4] == -1
+
+
+def test_labels_are_one_band(tmp_path: Path) -> None:
+    with pytest.raises(LandmixError, match=r"one band, of class values, but .*a\.tif has 3"):
+        open_labels(write_tif(tmp_path / "a.tif", np.stack([values_of()] * 3)), None)
+
+
+def test_alpha_beside_the_labels_is_no_second_band(tmp_path: Path) -> None:
+    opaque = np.full_like(values_of(), 255)
+    opaque[:5] = 0
+    path = write_tif(tmp_path / "a.tif", np.stack([values_of() + 1, opaque]))
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
+    assert (sampled(path)[:5] == -1).all()
+    np.testing.assert_array_equal(sampled(path)[5:], values_of()[5:] + 1)
+    shifted = grid(20, 30, NORTH_UP @ Affine.translation(0, 2))
+    assert (sampled(path, shifted)[:3] == -1).all()
+    np.testing.assert_array_equal(sampled(path, shifted)[3:18], values_of()[5:] + 1)
 
 
 def test_a_mask_of_the_labels_is_respected(tmp_path: Path) -> None:

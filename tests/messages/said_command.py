@@ -39,6 +39,7 @@ COMMAND = Group(
         "setting added at the top": (*TRAIN, "+nothing=3"),
         "setting taken away": (*TRAIN, "~data.nothing"),
         "needed setting taken away": (*TRAIN, "~out_dir"),
+        "several choices without a sweep": (*TRAIN, "net=spectral,small"),
         "choice that does not exist": (*TRAIN, "net=smal"),
         "group that does not exist": (*TRAIN, "nets=small"),
         "bracket that is not closed": ("train", "data.scenes=[a.tif", "out_dir=new"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -159,11 +160,19 @@ def _maps(folder: Path) -> None:
     write_labels(folder / "first.gpkg", [(NAMES[0], cells()[0][1])])
     write_labels(folder / "foreign.gpkg", [*cells(), ("Water", cells()[4][1])])
     write_labels(folder / "odd.gpkg", [("bog", shape) for _, shape in cells()[:2]] + cells()[2:])
+    write_labels(folder / "inside.gpkg", [cell for cell in cells() if cell[0] != "field"])
+    write_labels(folder / "partly far.gpkg", [*cells(), far[0]])
+    write_labels(folder / "partly blank.gpkg", [*cells()[1:], (None, cells()[0][1])])
+    write_classes(folder / "wide.tif", crs="EPSG:4326", transform=Affine(0.5, 0, 0, 0, -0.5, 60))
     points = [
         (n, shapely.transform(shapely.Point(x, y), on_ground))
         for n, x, y in (("field", 8.5, 8.5), ("forest", 24.5, 8.5))
     ]
     write_labels(folder / "points.gpkg", points)
+    (folder / "drawn").mkdir()
+    write_labels(folder / "drawn" / "sample.gpkg", cells())
+    record = {"map": "older.tif", "map_sha256": "0" * 64, "strata": None}
+    (folder / "drawn" / "sample.json").write_text(json.dumps(record), encoding="utf-8")
     (folder / "sampled").mkdir()
     (folder / "sampled" / "sample.gpkg").write_text("mine", encoding="utf-8")
     write_scene(folder / "small.tif", np.ones((2, 8, 8), np.uint8), names=None, wavelengths=None, scaled=False)
@@ -304,6 +313,21 @@ GROUPS = [
                 "reference=first.gpkg",
                 "design=stratified",
             ),
+            "strata of a part of the map": (
+                *EVALUATE,
+                "map=map.tif",
+                "reference=inside.gpkg",
+                "design=stratified",
+                "strata=few strata.tif",
+            ),
+            "sample that lies partly elsewhere": (
+                *EVALUATE,
+                "map=map.tif",
+                "reference=partly far.gpkg",
+                "design=random",
+            ),
+            "sample with gaps": (*EVALUATE, "map=map.tif", "reference=partly blank.gpkg", "design=random"),
+            "sample of unequal pixels": (*EVALUATE, "map=wide.tif", "reference=wide.tif", "design=random"),
             "clusters of a raster": (*EVALUATE, "map=map.tif", "reference=truth.tif", "design=cluster"),
             "one pixel a stratum": (
                 *EVALUATE,
@@ -338,6 +362,29 @@ GROUPS = [
             "sample of classes that are not there": (*SAMPLE, "map=map.tif", "n=10", "expected={Water: 0.9}"),
             "sample larger than the map": (*SAMPLE, "map=map.tif", "n=100000"),
             "sample smaller than two a stratum": (*SAMPLE, "map=map.tif", "n=2"),
+            "sample by what is not said": (*SAMPLE, "map=map.tif", "n=90", "allocation=neyman"),
+            "sample of another error than was asked for": (
+                *SAMPLE,
+                "map=map.tif",
+                "se=0.02",
+                "allocation=equal",
+                "expected={field: 0.99, forest: 0.6}",
+            ),
+            "few points that agree": (
+                *EVALUATE,
+                "map=map.tif",
+                "reference=points.gpkg",
+                "design=random",
+            ),
+            "sample of another map": (*EVALUATE, "map=map.tif", "reference=drawn/sample.gpkg", "design=stratified"),
+            "sample of strata, taken for random": (
+                *EVALUATE,
+                "map=map.tif",
+                "reference=drawn/sample.gpkg",
+                "design=random",
+            ),
+            "folder to verify": ("verify", "path=drawn"),
+            "labels to verify": ("verify", "path=labels.gpkg"),
             "page of a scene": (*VIEW, "map=scene.tif"),
             "page of measurements": (*VIEW, "map=numbers.tif"),
             "page of a map with odd names": (*VIEW, "map=tagged.tif"),

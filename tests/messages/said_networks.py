@@ -28,12 +28,15 @@ NETS = {
     "batched": "return self.out(x - x.mean(0, keepdim=True))",
     "short": "return self.out(x)[:, :1]",
     "detached": "return self.out(x).detach()",
+    "tied": "return self.out(x * self.scale)",
     "failing": "return self.out(x, x)",
 }
 
 
 def _net(forward: str, name: str = "net") -> str:
     lines = "super().__init__()\nself.out = nn.Conv2d(bands, classes, 1)\n"
+    if "scale" in forward:  # the result of a computation, which cannot be copied
+        lines += "self.scale = self.out.bias.sum()\n"
     text = f'\n@register("{name}")\nclass Net(nn.Module):\n    def __init__(self, bands, classes):\n'
     return text + indent(lines, " " * 8) + "    def forward(self, x):\n" + indent(forward, " " * 8) + "\n"
 

@@ -186,6 +186,7 @@ GROUPS = [
                 *LABELS,
             ),
             "scene without a CRS": (*TRAIN, "data.scenes=no place.tif", *LABELS),
+            "raster of several bands": (*TRAIN, *SCENE, "data.labels=scene.tif"),
             "raster of fractions": (*TRAIN, *SCENE, "data.labels=fractions.tif"),
             "raster that is cut short": Case(
                 (*TRAIN, *SCENE, "data.labels=cut labels.tif"), hides=r"(?<=damaged \().*(?=\))|(?<=a raster: ).*"
@@ -238,6 +239,14 @@ GROUPS = [
                 "data.field=class",
                 "split.kind=none",
                 "optim=constant",
+            ),
+            "nothing to hold back": (
+                *TRAIN,
+                *SCENE,
+                "data.labels=single.gpkg",
+                "data.field=class",
+                "split.kind=none",
+                "calibration.folds=3",
             ),
             "fusion of one sensor": (*GOOD, "net=fusion"),
             "GPU that is not there": Case(

@@ -49,7 +49,7 @@ _SHORT = 4
 """Letters that a message needs to be one, and not another one with a colon before it."""
 
 
-_SAYING = ("warn", "notes.append", "self._refuse")
+_SAYING = ("warn", "notes.append", "found.append", "self._refuse")
 """What is called to say something, besides making an error."""
 
 

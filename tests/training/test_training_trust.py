@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -10,13 +11,18 @@ import torch
 from test_training_split import patches, split_of
 from training_samples import samples_of
 
+from landmix.accuracy.calibration import Calibration, reliability
 from landmix.core.scaling import Affine
 from landmix.nn.network import Network
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec
+from landmix.tasks.trust import notes
 from landmix.training import reference as module
 from landmix.training.fit import Fitted
 from landmix.training.reference import learn_reference
 from landmix.training.split import ALWAYS_TRAINS, Split, inner_split
+
+if TYPE_CHECKING:
+    from landmix.nn.reference import Reference
 
 
 @pytest.mark.parametrize("kind", ["blocks", "polygons"])
@@ -52,6 +58,31 @@ def test_one_group_a_class_gives_no_folds() -> None:
     labelled = patches(count=3)
     split = split_of(labelled, kind="none")
     assert inner_split(labelled, split, np.ones(len(labelled), np.bool_), folds=3, buffer=0, seed=0).folds < 2
+
+
+def test_pixels_that_may_not_train_are_held_back_too() -> None:
+    labelled = patches(count=80)
+    split = replace(split_of(labelled), trains=np.arange(len(labelled)) % 2 == 0)
+    assert (split.apart(0) & ~split.trainable).any()
+    np.testing.assert_array_equal(split.training(0), split.apart(0) & split.trainable)
+    inner = inner_split(labelled, split, split.apart(0), folds=3, buffer=50.0, seed=0)
+    for fold in range(3):
+        assert (inner.validation(fold) & ~split.trainable).any()
+        assert not (inner.training(fold) & ~split.trainable).any()
+
+
+def told(before: float, after: float) -> list[str]:
+    """Notes on a calibration with these errors: of 1000 pixels all as sure, so many are right."""
+    said = [reliability(np.full(1000, 0.5), np.arange(1000) < 1000 * (0.5 + error)) for error in (before, after)]
+    reference = cast("Reference", object())
+    return notes(Calibration(temperature=1, folds=3, n=1000, before=said[0], after=said[1]), reference, own=False)
+
+
+def test_a_calibration_that_does_harm_is_told_of() -> None:
+    (text,) = told(0.06, 0.1)
+    assert "0.060 before, 0.100 after" in text
+    assert not told(0.1, 0.06)
+    assert not told(0.06, 0.065)
 
 
 def fitted_to(samples: Any, blocks: int = 1) -> Fitted:

@@ -110,7 +110,9 @@ class PredictTask:
 
     def __post_init__(self) -> None:
         if self.outputs is not None and "classes" not in self.outputs:
-            msg = f"outputs must hold classes, beside which the others are written, not only {', '.join(self.outputs)}"
+            listed = ",".join(self.outputs)
+            msg = f"outputs must hold classes, beside which the others are written, not only {listed}: write"
+            msg += f" outputs=[{','.join(['classes', *self.outputs])}]"
             raise ValueError(msg)
         if self.shard is not None:
             Share.parse(self.shard)
