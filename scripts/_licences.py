@@ -12,11 +12,15 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "licences.md"
 
 EXTRAS = frozenset({"dask", "onnx", "xarray", "view", "baseline"})
 
+OF_CUDA = ("nvidia-", "cuda-", "triton")
+"""What torch's build for GPUs brings, each in the one version that it names itself; NVIDIA's are not free software."""
+
 HEAD = """# Licences of what landmix uses
 
 Everything that `pip install landmix` and its extras (dask, onnx, xarray, view, baseline) bring along, with the licence
-that its own metadata state. Made by `scripts/licences`. Loggers (tensorboard, mlflow, wandb) bring more. Leaflet, which
-`landmix view` ships, is BSD-2-Clause: its licence lies beside it.
+that its own metadata state. Made by `scripts/licences`. Loggers (tensorboard, mlflow, wandb) bring more, and torch's
+build for GPUs brings NVIDIA's libraries, under NVIDIA's terms. Leaflet, which `landmix view` ships, is BSD-2-Clause: its
+licence lies beside it.
 
 | package | licence |
 |---|---|
@@ -24,7 +28,7 @@ that its own metadata state. Made by `scripts/licences`. Loggers (tensorboard, m
 
 
 def closure(name: str, extras: frozenset[str]) -> dict[str, Distribution]:
-    """Installed packages that a package needs, and that those need, by name."""
+    """Installed packages that a package needs, and that those need, by name; without those `OF_CUDA`."""
     found: dict[str, Distribution] = {}
     waiting: list[tuple[str, frozenset[str]]] = [(name, extras)]
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -40,6 +44,8 @@ def closure(name: str, extras: frozenset[str]) -> dict[str, Distribution]:
         found[canonical(package)] = about
         for text in about.requires or []:
             need = Requirement(text)
+            if canonical(need.name).startswith(OF_CUDA):
+                continue
             if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *wanted)):
                 waiting.append((canonical(need.name), frozenset(need.extras)))
     return found

@@ -131,15 +131,20 @@ WORK = {
 
 INSTALLED = [
     "scene is no raster",
-    "labels are empty",
-    "labels lie elsewhere",
-    "field does not exist",
-    "one class only",
-    "folder below a file",
     "model is another checkpoint",
-    "model is a URL",
     "map is missing",
     "path is text",
+    *(
+        pytest.param(case, marks=pytest.mark.slow)
+        for case in (
+            "labels are empty",
+            "labels lie elsewhere",
+            "field does not exist",
+            "one class only",
+            "folder below a file",
+            "model is a URL",
+        )
+    ),
 ]
 """Those that also start the installed command, which takes seconds."""
 

@@ -68,7 +68,7 @@ def figures(folder: Path) -> dict[str, Any]:
     ("number", "code"),
     [
         (signal.SIGINT, 130),
-        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
     ],
     ids=["interrupted", "terminated", "killed"],
@@ -223,13 +223,14 @@ def test_stopped_prediction_leaves_no_half_map(tmp_path: Path, number: signal.Si
 # several processes
 
 
+FEW = ("calibration.folds=2", "device=cpu", "progress=off")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "landmix"]
 
 
 @pytest.mark.parametrize("steps", [20, pytest.param(60, marks=pytest.mark.slow)])
 def test_two_processes_give_the_weights_of_one(tmp_path: Path, steps: int) -> None:
     # a low rate: Adam divides by gradients that are nearly 0, and so makes rounding large
-    settings = ["net=spectral", f"optim.steps={steps}", "optim.lr=0.001", "device=cpu", "progress=off"]
+    settings = ["net=spectral", f"optim.steps={steps}", "optim.lr=0.001", *FEW]
     done = run("train", *world().data, *settings, "out_dir=two", cwd=tmp_path, program=TORCHRUN)
     assert done.code == 0, done.err
     train(tmp_path / "one", *settings)
@@ -242,7 +243,7 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path, steps: int) -> No
 
 @pytest.mark.slow
 def test_two_processes_see_the_losses_of_one_with_neighbours(tmp_path: Path) -> None:
-    settings = ["net=small", "optim.steps=30", "device=cpu", "progress=off"]
+    settings = ["net=small", "optim.steps=30", *FEW]
     done = run("train", *world().data, *settings, "out_dir=two", cwd=tmp_path, program=TORCHRUN)
     assert done.code == 0, done.err
     train(tmp_path / "one", *settings)

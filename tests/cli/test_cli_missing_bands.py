@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from commands import (
     BANDS,
     BLOCKS,
+    TINY,
     WAVELENGTHS,
     big_values,
     done_inside,
@@ -147,7 +148,7 @@ def test_what_is_computed_from_a_missing_band_is_missing_too(tmp_path: Path) -> 
 def test_a_whole_date_is_missing(tmp_path: Path) -> None:
     w = world()
     scenes = f"data.scenes=[{{jan: {w.scene}, jul: {w.scene}}}]"
-    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=60", "device=cpu", "progress=off")
+    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=60", *TINY[2:])
     done_inside("train", scenes, *w.data[1:], "out_dir=run", *settings)
     model = tmp_path / "run/model.ckpt"
     given = f"scenes=[{{name: one, path: {{jan: {w.scene}}}}}]"
@@ -165,7 +166,7 @@ def test_a_whole_date_without_names(tmp_path: Path) -> None:
     w = world()
     plain = write_scene(tmp_path / "p.tif", names=None, wavelengths=None)
     scenes = f"data.scenes=[{{jan: {plain}, jul: {plain}}}]"
-    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=30", "device=cpu", "progress=off")
+    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=30", *TINY[2:])
     done_inside("train", scenes, *w.data[1:], "out_dir=run", *settings)
     given = f"scenes=[{{name: one, path: {{jul: {plain}}}}}]"
     fixed = ("predict", f"model={tmp_path / 'run/model.ckpt'}", given, "out_dir=maps", "device=cpu")

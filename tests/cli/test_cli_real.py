@@ -14,6 +14,7 @@ from commands import done_inside, ended_inside, load_json, read, tree
 
 DATA = Path(os.environ.get("LANDMIX_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 TINY = ("device=cpu", "progress=off")
+FEW = ("calibration.folds=0", *TINY)
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real scenes in {DATA} (LANDMIX_TEST_DATA)")
 
@@ -35,7 +36,7 @@ def test_sentinel2_stack(tmp_path: Path) -> None:
     scene, labels = only("sentinel2_stack", "*.tif"), only("sentinel2_stack", "*.gpkg")
     before = tree(DATA / "sentinel2_stack")
     data = [f"data.scenes={scene}", f"data.labels={labels}", "data.field=class"]
-    done_inside("train", *data, "out_dir=out", "net=small", "optim.steps=60", "split.kind=polygons", *TINY)
+    done_inside("train", *data, "out_dir=out", "net=small", "optim.steps=60", "split.kind=polygons", *FEW)
     figures = load_json(tmp_path / "out" / "metrics.json")
     assert figures["overall_accuracy"] >= 0.9
     assert 5 < figures["distance_m"]["min"] < 100_000
@@ -46,7 +47,7 @@ def test_sentinel2_stack(tmp_path: Path) -> None:
 def test_enmap_pairs_leave_out_empty_bands(tmp_path: Path) -> None:
     folder = DATA / "enmap_potsdam"
     own = [f"data.validation.scenes=@{folder / 'validation.csv'}"]
-    arguments = [f"data.scenes=@{folder / 'train.csv'}", *own, "out_dir=out", "net=spectral", "optim.steps=40", *TINY]
+    arguments = [f"data.scenes=@{folder / 'train.csv'}", *own, "out_dir=out", "net=spectral", "optim.steps=40", *FEW]
     done = ended_inside("train", *arguments)
     assert done.code == 0, done.err
     bands = torch.load(tmp_path / "out" / "model.ckpt", weights_only=True)["bundle"]["bands"]
@@ -75,7 +76,7 @@ def landsat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("landsat") / "out"
     scene, labels = only("landsat7_stack", "*1999*.gtif"), DATA / "landsat7_stack" / "training_data.shp"
     data = [f"data.scenes={scene}", f"data.labels={labels}", "data.field=class", "split.kind=polygons"]
-    done_inside("train", *data, f"out_dir={out}", "net=small", "optim.steps=60", *TINY)
+    done_inside("train", *data, f"out_dir={out}", "net=small", "optim.steps=60", *FEW)
     return out
 
 
@@ -112,7 +113,7 @@ def test_landsat_map_against_its_label_raster(tmp_path: Path, landsat: Path) -> 
 def test_landsat5_bands_are_one_scene(tmp_path: Path) -> None:
     folder = DATA / "landsat5_bands"
     data = [f"data.scenes=[['{folder / '*_B?.TIF'}']]", f"data.labels={only('landsat5_bands', '*.gpkg')}"]
-    done_inside("train", *data, "data.field=class", "out_dir=out", "net=small", "optim.steps=60", *TINY)
+    done_inside("train", *data, "data.field=class", "out_dir=out", "net=small", "optim.steps=60", *FEW)
     assert load_json(tmp_path / "out" / "metrics.json")["overall_accuracy"] > 0.9
 
 
@@ -138,7 +139,7 @@ def test_fractions_of_a_real_scene_sum_to_1(tmp_path: Path, place: str) -> None:
     else:
         scene = min((DATA / place / "images").glob("*.tif"))
         data = [f"data.scenes=@{DATA / place / 'train.csv'}", "split.kind=none"]
-    done_inside("train", *data, "task=fractions", "out_dir=out", "net=spectral", "optim.steps=40", *TINY)
+    done_inside("train", *data, "task=fractions", "out_dir=out", "net=spectral", "optim.steps=40", *FEW)
     done_inside("predict", "model=out/model.ckpt", f"scenes={scene}", "out_dir=maps", *TINY)
     (row,) = load_json(tmp_path / "maps" / "predict.json")
     target = Path(row["map"])

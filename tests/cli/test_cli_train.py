@@ -244,7 +244,7 @@ def test_fusion_needs_roles(tmp_path: Path) -> None:
 def test_fusion_of_two_dates(tmp_path: Path) -> None:
     w = world()
     scenes = f"data.scenes=[{{jan: {w.scene}, jul: {w.scene}}}]"
-    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=20", "device=cpu", "progress=off")
+    settings = ("net=fusion", "net.encoder.band_dropout=0.3", "optim.steps=20", *TINY[2:])
     done_inside("train", scenes, *w.data[1:], f"out_dir={tmp_path / 'run'}", *settings)
     model = tmp_path / "run/model.ckpt"
     assert landmix.load(model).bundle.net.inputs == (4, 4)

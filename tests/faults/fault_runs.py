@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PREDICT = ("device=cpu", "backend=torch", "executor.workers=2", "tiling.core=128", "outputs=[classes,confidence]")
-TRAIN = ("net=small", "optim.steps=40", "optim.epochs=60", "optim.batch=256", "device=cpu", "progress=off")
+TRAIN = (
+    "net=small",
+    "optim.steps=40",
+    "optim.epochs=60",
+    "optim.batch=256",
+    "calibration.folds=0",
+    "device=cpu",
+    "progress=off",
+)
 
 
 def scenes(folder: Path, count: int = 6, times: int = 4) -> list[Path]:

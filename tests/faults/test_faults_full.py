@@ -16,8 +16,8 @@ resource = pytest.importorskip("resource")
 
 SHARES = [0.4, 0.5, 0.9, 0.97]
 
-FAST = [0.4, pytest.param(0.5, marks=pytest.mark.slow), 0.9, pytest.param(0.97, marks=pytest.mark.slow)]
-"""The same, two of them with the slow tests."""
+FAST = [0.4, *(pytest.param(share, marks=pytest.mark.slow) for share in SHARES[1:])]
+"""The same, but one with the slow tests."""
 
 
 def at_most(size: float) -> Callable[[], None]:

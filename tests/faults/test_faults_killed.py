@@ -74,7 +74,7 @@ def figures(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kills", KILLS)
 def test_training_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
-    fewer = () if kills > 1 else ("optim.epochs=15",)
+    fewer = ("calibration.folds=3",) if kills > 1 else ("calibration.folds=2", "optim.epochs=6")
     whole = tmp_path / "whole"
     seconds = timed(training(whole, *fewer), tmp_path, whole)
     out = tmp_path / "out"

@@ -162,7 +162,7 @@ def _maps(folder: Path) -> None:
     write_labels(folder / "odd.gpkg", [("bog", shape) for _, shape in cells()[:2]] + cells()[2:])
     write_labels(folder / "inside.gpkg", [cell for cell in cells() if cell[0] != "field"])
     write_labels(folder / "partly far.gpkg", [*cells(), far[0]])
-    write_labels(folder / "partly blank.gpkg", [*cells()[1:], (None, cells()[0][1])])
+    write_labels(folder / "partly blank.gpkg", [*cells()[1:], ("", cells()[0][1])])
     write_classes(folder / "wide.tif", crs="EPSG:4326", transform=Affine(0.5, 0, 0, 0, -0.5, 60))
     points = [
         (n, shapely.transform(shapely.Point(x, y), on_ground))

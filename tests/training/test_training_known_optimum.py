@@ -15,7 +15,7 @@ from landmix.progress import Silent
 from landmix.tasks.predict import predict
 from landmix.tasks.settings import DataSettings, PredictTask, TrainSettings
 from landmix.tasks.train import train
-from landmix.training.settings import SplitSettings
+from landmix.training.settings import CalibrationSettings, SplitSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,13 @@ def unseen_hits(folder: Path, files: DemoFiles, net: NetShape, seed: int = 0) ->
     """Where the map is right, (H, W); True too at pixels that were labelled."""
     data = DataSettings(scenes=str(files.scene), labels=str(files.labels))
     settings = TrainSettings(
-        data=data, out_dir=str(folder / "model"), net=net, split=SplitSettings(kind="none"), device="cpu", seed=seed
+        data=data,
+        out_dir=str(folder / "model"),
+        net=net,
+        split=SplitSettings(kind="none"),
+        calibration=CalibrationSettings(folds=0),
+        device="cpu",
+        seed=seed,
     )
     train(settings, Silent())
     model = str(folder / "model" / "model.ckpt")
@@ -77,7 +83,15 @@ def above_chance(folder: Path, net: NetShape, seed: int) -> float:
     """By how many standard errors a network that learnt permuted labels beats the majority's share of them."""
     files = write_two_class(folder, seed=seed, size=256, shuffle=True)
     data = DataSettings(scenes=str(files.scene), labels=str(files.labels))
-    train(TrainSettings(data=data, out_dir=str(folder / "model"), net=net, device="cpu", seed=seed), Silent())
+    settings = TrainSettings(
+        data=data,
+        out_dir=str(folder / "model"),
+        net=net,
+        calibration=CalibrationSettings(folds=0),
+        device="cpu",
+        seed=seed,
+    )
+    train(settings, Silent())
     metrics = json.loads((folder / "model" / "metrics.json").read_text())
     majority = max(row["support"] for row in metrics["classes"]) / metrics["n"]
     error = float(np.sqrt(majority * (1 - majority) / metrics["n"]))
