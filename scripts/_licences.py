@@ -19,8 +19,8 @@ HEAD = """# Licences of what landmix uses
 
 Everything that `pip install landmix` and its extras (dask, onnx, xarray, view, baseline) bring along, with the licence
 that its own metadata state. Made by `scripts/licences`. Loggers (tensorboard, mlflow, wandb) bring more, and torch's
-build for GPUs brings NVIDIA's libraries, under NVIDIA's terms. Leaflet, which `landmix view` ships, is BSD-2-Clause: its
-licence lies beside it.
+build for GPUs brings NVIDIA's libraries, under NVIDIA's terms. Leaflet, which `landmix view` ships, is BSD-2-Clause:
+its licence lies beside it.
 
 | package | licence |
 |---|---|
