@@ -10,6 +10,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine as Transform
+from random_weights import spread
 
 from landmix.bundle import Bundle
 from landmix.classify.loaded import Loaded
@@ -68,12 +69,7 @@ def model(blocks: int = 1, seed: int = 0, **changes: Any) -> Bundle:
     head = HeadSpec(blocks=blocks, reduced=4, width=6)
     net = NetSpec(in_channels=2, classes=3, encoder=EncoderSpec(widths=(8,)), head=head)
     network = Network(net)
-    with torch.no_grad():
-        for name, p in network.named_parameters():
-            if name.endswith("1.weight"):
-                p.fill_(1)  # batch norms; those at the end of a bottleneck begin with 0
-            elif p.ndim > 1:
-                p.normal_(0, 2 * (p[0].numel()) ** -0.5)
+    spread(network, 2)
     settings: dict[str, Any] = {
         "net": net,
         "bands": BandSet((Band(name="nir", number=2), Band(name="red", number=1))),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from random_weights import shake
 from torch.nn.functional import cross_entropy
 
 from landmix.core.scaling import normalise
@@ -48,14 +49,7 @@ def network(bands: int = 3, classes: int = 4, blocks: int = 1, seed: int = 0, *,
         in_channels=bands, classes=classes, encoder=EncoderSpec(widths=(12, 8)), head=head, batch_norm=batch_norm
     )
     made = Network(spec).eval()
-    with torch.no_grad():
-        for name, values in made.state_dict().items():
-            if name.endswith("running_var"):
-                values.uniform_(0.5, 2)
-            elif values.ndim > 1:
-                values.normal_(0, 1.5 * values[0].numel() ** -0.5)
-            elif values.is_floating_point():
-                values.normal_(1 if name.endswith("1.weight") else 0, 0.3)
+    shake(made)
     return made
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from engine_networks import FINE, ROUGH, logits, pixels
+from random_weights import shake
 from test_nn_family import FAMILY
 
 from landmix.engines.engine import SHARES, Answer, EngineSpec, Wanted
@@ -24,14 +25,7 @@ def network(kind: str) -> Network:
     """Weights that say much of every neighbour, in float32."""
     torch.manual_seed(3)
     made = Network(FAMILY[kind]).eval()
-    with torch.no_grad():
-        for name, values in made.state_dict().items():
-            if name.endswith("running_var"):
-                values.uniform_(0.5, 2)
-            elif values.ndim > 1:
-                values.normal_(0, 1.5 * values[0].numel() ** -0.5)
-            elif values.is_floating_point():
-                values.normal_(1 if name.endswith("1.weight") else 0, 0.3)
+    shake(made)
     return made
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 import torch
+from random_weights import shake
 
 from landmix.bundle import Bundle
 from landmix.core.bands import Band, BandSet
@@ -52,14 +53,7 @@ def model(bands: int | tuple[Band, ...] = 3, blocks: int = 2, classes: int = 5, 
     head = HeadSpec(blocks=blocks, reduced=6, width=10)
     net = NetSpec(in_channels=seen, classes=classes, encoder=EncoderSpec(widths=(12, 10)), head=head)
     network = Network(net)
-    with torch.no_grad():
-        for name, values in network.state_dict().items():
-            if name.endswith("running_var"):
-                values.uniform_(0.5, 2)
-            elif values.ndim > 1:
-                values.normal_(0, 1.5 * values[0].numel() ** -0.5)
-            elif values.is_floating_point():
-                values.normal_(1 if name.endswith("1.weight") else 0, 0.3)
+    shake(network)
     settings: dict[str, Any] = {
         "net": net,
         "bands": BandSet(named),

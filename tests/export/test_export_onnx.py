@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from onnx_models import CLIENTS, as_generic, differing, exported, landmix_map, model, probabilities, stored_pixels
+from random_weights import shake
 from test_nn_family import FAMILY
 
 from landmix.core.bands import Band, Formula
@@ -230,14 +231,7 @@ QUICK = {"attention", "dilated inception"}
 def test_every_kind_of_network(tmp_path: Path, kind: str) -> None:
     torch.manual_seed(3)
     network = Network(FAMILY[kind])
-    with torch.no_grad():
-        for name, values in network.state_dict().items():
-            if name.endswith("running_var"):
-                values.uniform_(0.5, 2)
-            elif values.ndim > 1:
-                values.normal_(0, 1.5 * values[0].numel() ** -0.5)
-            elif values.is_floating_point():
-                values.normal_(1 if name.endswith("1.weight") else 0, 0.3)
+    shake(network)
     bundle = model(5, classes=3, net=network.spec, weights=network.state_dict())
     stored = stored_pixels(5)
     assert differing(bundle, exported(bundle, tmp_path), "generic", stored) == 0

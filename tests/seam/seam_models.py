@@ -8,6 +8,7 @@ import numpy as np
 import rasterio
 import torch
 from affine import Affine as Transform
+from random_weights import spread
 
 from landmix.bundle import Bundle
 from landmix.core.bands import Band, BandSet
@@ -69,12 +70,7 @@ def bundle_of(bands: int = 3, blocks: int = 0, seed: int = 0, legend: Legend = L
     head = HeadSpec(blocks=blocks, reduced=4, width=6)
     net = NetSpec(in_channels=bands, classes=len(legend), encoder=EncoderSpec(widths=(8, 6)), head=head)
     network = Network(net)
-    with torch.no_grad():
-        for name, p in network.named_parameters():
-            if name.endswith("1.weight"):
-                p.fill_(1)  # batch norms; those at the end of a bottleneck begin with 0
-            elif p.ndim > 1:
-                p.normal_(0, 1.5 * (p[0].numel()) ** -0.5)
+    spread(network, 1.5)
     settings: dict[str, Any] = {
         "net": net,
         "bands": BandSet(tuple(Band(name=f"band {i}", number=i + 1) for i in range(bands))),
