@@ -58,11 +58,14 @@ def test_an_engine_does_not_change_the_pixels_it_is_given() -> None:
         assert all(np.array_equal(one, other) for one, other in zip(given, before, strict=True))
 
 
+FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "nn")]
+"""Where the helpers of these tests lie, for processes that know no pytest."""
+
 CODE = """
 import sys, threading
 told = []
 sys.addaudithook(lambda event, _: told.append(event) if event.startswith(("socket.", "subprocess.")) else None)
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from engine_networks import network, pixels
 from landmix.engines.engine import EngineSpec, Wanted
 from landmix.engines.load import Engines
@@ -79,7 +82,7 @@ def test_openvino_writes_nothing_into_the_home_folder_and_tells_nobody(tmp_path:
     home.mkdir()
     folders = {name: str(home) for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA")}
     done = subprocess.run(
-        [sys.executable, "-c", CODE.format(folder=str(Path(__file__).parent))],
+        [sys.executable, "-c", CODE.format(folders=FOLDERS)],
         cwd=tmp_path,
         env={**os.environ, **folders},
         capture_output=True,
@@ -94,7 +97,7 @@ def test_openvino_writes_nothing_into_the_home_folder_and_tells_nobody(tmp_path:
 SIZES = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 import numpy as np
 from engine_networks import pixels
 from landmix.engines.engine import EngineSpec, Wanted
@@ -123,6 +126,6 @@ print(memory() - before)
 @pytest.mark.parametrize("backend", ["torch", pytest.param("openvino", marks=needs_openvino)])
 def test_scenes_of_ever_new_sizes_do_not_fill_the_memory(backend: str) -> None:
     """64 sizes more than 16; a thousand scenes may have a thousand."""
-    code = SIZES.format(folder=str(Path(__file__).parent), backend=backend)
+    code = SIZES.format(folders=FOLDERS, backend=backend)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert float(done.stdout) < 150

@@ -13,7 +13,7 @@ from pathlib import Path
 
 if __name__ == "__main__":  # pytest has these from pyproject.toml
     TESTS = Path(__file__).parents[1]
-    sys.path[:0] = [str(TESTS / name) for name in ("classify", "cli", "geo", "seam")]
+    sys.path[:0] = [str(TESTS / name) for name in ("classify", "cli", "geo", "nn", "seam")]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import said_command
