@@ -211,7 +211,7 @@ def _write(
     if compared.design:
         figures["design"] = compared.design
     folder = Path(settings.out_dir)
-    make_folder(folder)
+    make_folder(folder, settings.limits.stale_after)
     mapped = np.array([compared.mapped.get(c.value, 0) for c in compared.confusion.classes])
     page = evaluate_page(
         EvaluateReport(

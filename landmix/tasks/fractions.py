@@ -48,7 +48,7 @@ def evaluate_fractions(settings: EvaluateSettings, reference: str, progress: Pro
         "warnings": [],
     }
     folder = Path(settings.out_dir)
-    make_folder(folder)
+    make_folder(folder, settings.limits.stale_after)
     page = evaluate_page(
         EvaluateReport(
             title=f"Accuracy of {names[0]}",

@@ -52,7 +52,7 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
         drawn = draw(strata, wanted, settings.seed)
         mapped = reader.values_at(drawn.rows, drawn.cols)
         described = _describe(settings, strata, allocation)
-        make_folder(folder)
+        make_folder(folder, settings.limits.stale_after)
         _write(points, reader, strata, drawn, None if settings.hide else mapped)
         write_json(about, described)
     for text in _doubts(settings, described):

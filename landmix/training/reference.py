@@ -32,7 +32,7 @@ _DIRECTIONS = 16
 
 
 def learn_reference(fitted: Fitted, samples: Samples, trained: NDArray[np.bool_], folds: Split, seed: int) -> Reference:
-    """From the pixels `trained` (N,) of a network, and folds of them that lie apart.
+    """From the pixels `trained` (N,) of a network, and folds of them: whole groups, with no buffer between.
 
     Raises `ValueError` where pixels are all alike or lie in one fold.
     """
