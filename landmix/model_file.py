@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 
@@ -95,12 +97,25 @@ def _sound(path: Path) -> bool:
 def _checkpoint(path: Path) -> Any:
     with open_bytes(str(path)) as file:
         try:
+            _check_stored(file)
             # not by its path: torch takes a file named *.safetensors for one
             return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             # torch.load raises almost anything on foreign bytes; whatever it was, this is no model.
             msg = f"{path} is no landmix model: it cannot be read as a checkpoint of plain data"
             raise LandmixError(msg) from error
+
+
+def _check_stored(file: IO[bytes]) -> None:
+    """Raise `ValueError` for a zip file that is smaller than what is in it: torch compresses nothing."""
+    size = file.seek(0, os.SEEK_END)
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:  # torch's older format is none
+        members = archive.infolist()
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+        if not stored or sum(member.file_size for member in members) > size:
+            msg = "its parts are compressed, or overlap"
+            raise ValueError(msg)
+    file.seek(0)
 
 
 def _is_checkpoint(path: Path) -> bool:

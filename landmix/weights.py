@@ -24,7 +24,8 @@ def check_weights(spec: NetSpec, weights: dict[str, Tensor]) -> None:
 
     Raises `ValueError`.
     """
-    if len(spec.encoder.widths) + spec.head.blocks > len(weights):  # before a stranger's 65536 blocks are built
+    encoder = max(1, len(spec.inputs)) * (len(spec.encoder.widths) + spec.encoder.residual)
+    if encoder + spec.head.blocks > len(weights):  # before a stranger's 65536 blocks are built
         msg = "its weights are not those of its network"
         raise ValueError(msg)
     with torch.device("meta"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import coo_array, hstack
-from scipy.special import ndtr, stdtrit
+from scipy.special import betaincinv, ndtr, stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def accuracy_interval(right: NDArray[np.bool_], group: NDArray[np.integer], seed
     for piece in _pieces(g):
         drawn = rng.integers(0, g, (piece.stop - piece.start, g))
         shares[piece] = hits[drawn].sum(1) / sizes[drawn].sum(1)
-    low, high = _percentiles(shares, g)
+    low, high = _limits(shares, hits, sizes)
     return Interval(value=value, low=low, high=high, groups=g)
 
 
@@ -67,25 +67,30 @@ def class_intervals(
         coo_array((np.ones(len(at)), np.divmod(at, classes)), shape=(groups, classes)).tocsr()
         for at in ((cell + reference)[reference == mapped], cell + reference, cell + mapped)
     )
-    in_reference, in_map = (np.bincount(table.indices, minlength=classes) for table in (held, claimed))
     hits, support, size = np.split(_resampled(hstack([right, held, claimed], format="csr"), seed), 3, axis=1)
-    figures = {
-        "users_accuracy_interval": (hits, size, in_map),
-        "producers_accuracy_interval": (hits, support, in_reference),
-        "f1_interval": (2 * hits, support + size, np.minimum(in_reference, in_map)),
-    }
-    return [
-        {name: _pair(part[:, k], whole[:, k], int(count[k])) for name, (part, whole, count) in figures.items()}
-        for k in range(classes)
-    ]
+    right, held, claimed = right.tocsc(), held.tocsc(), claimed.tocsc()
+    rows = []
+    for k in range(classes):
+        h, r, m = (table[:, [k]].toarray().ravel() for table in (right, held, claimed))
+        few = min((r > 0).sum(), (m > 0).sum()) < FEWEST
+        rows.append(
+            {
+                "users_accuracy_interval": _pair(hits[:, k], size[:, k], h, m),
+                "producers_accuracy_interval": _pair(hits[:, k], support[:, k], h, r),
+                "f1_interval": None if few else _pair(2 * hits[:, k], support[:, k] + size[:, k], 2 * h, r + m),
+            }
+        )
+    return rows
 
 
-def _pair(part: NDArray[np.float64], whole: NDArray[np.float64], groups: int) -> list[float] | None:
-    """[low, high] of `part / whole`, a draw each, where the class was drawn; null where too few groups hold it."""
-    if groups < FEWEST:
+def _pair(
+    hits: NDArray[np.float64], sizes: NDArray[np.float64], own_hits: NDArray[np.float64], own_sizes: NDArray[np.float64]
+) -> list[float] | None:
+    """[low, high] of `hits / sizes`, a draw each (draws,), and a group each (G,); null where too few groups count."""
+    counts, drawn = own_sizes > 0, sizes > 0
+    if counts.sum() < FEWEST:
         return None
-    drawn = whole > 0
-    return list(_percentiles(part[drawn] / whole[drawn], groups))
+    return list(_limits(hits[drawn] / sizes[drawn], own_hits[counts], own_sizes[counts]))
 
 
 def _resampled(table: csr_array, seed: int) -> NDArray[np.float64]:
@@ -105,22 +110,31 @@ def _resampled(table: csr_array, seed: int) -> NDArray[np.float64]:
     return totals
 
 
-def _percentiles(drawn: NDArray[np.float64], groups: int) -> tuple[float, float]:
-    """The interval that resampled shares (draws,) of so many groups give.
+def _limits(shares: NDArray[np.float64], hits: NDArray[np.float64], sizes: NDArray[np.float64]) -> tuple[float, float]:
+    """The interval that resampled shares (draws,) of groups with so many hits (G,) of so many (G,) give.
 
     A bootstrap of few groups is too sure of itself: the percentiles are farther out, by Student's t and
-    sqrt(G / (G - 1)) (Hesterberg 2015, "expanded percentile interval"). No resampling of groups that are all right
-    shows how one might not be: then the bound is that of G trials without a failure, 0.025^(1/G) (Clopper and Pearson
-    1934), and likewise where all are wrong.
+    sqrt(G / (G - 1)) (Hesterberg 2015, "expanded percentile interval"). And it cannot show what it was never shown,
+    which `_at_least` bounds. Of 300 simulated references each, with 8 to 100 groups of shares around 0.8 to 0.97, 0.94
+    to 1 of these intervals hold the truth; of the percentiles alone it is 0.76 to 0.98.
     """
+    groups = len(sizes)
     beyond = ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, 0.025))
-    low, high = np.quantile(drawn, [beyond, 1 - beyond]).tolist()
-    least = 0.025 ** (1 / groups)
-    if drawn.min() == 1:
-        low = least
-    if drawn.max() == 0:
-        high = 1 - least
-    return low, high
+    low, high = np.quantile(shares, [beyond, 1 - beyond]).tolist()
+    return min(low, _at_least(sizes - hits, sizes)), max(high, 1 - _at_least(hits, sizes))
+
+
+def _at_least(wrong: NDArray[np.float64], sizes: NDArray[np.float64] | NDArray[np.int64]) -> float:
+    """The share of right ones that groups with so many wrong (G,) of so many (G,) do not exclude.
+
+    It is 1 - q e. q is the largest share of groups with errors that goes with those seen (Clopper and Pearson 1934);
+    e the share of errors in such groups, if one more were wholly wrong (Laplace's rule of succession). Without any
+    errors it is 0.025^(1/G).
+    """
+    groups, faulty = len(sizes), wrong > 0
+    seen, typical = int(faulty.sum()), float(sizes.mean())
+    most = 1.0 if seen == groups else float(betaincinv(seen + 1, groups - seen, 0.975))
+    return 1 - most * (float(wrong.sum()) + typical) / (float(sizes[faulty].sum()) + typical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -66,9 +67,18 @@ def swept(task_overrides: list[str], arguments: list[str]) -> list[str]:
     return sorted(o for o in task_overrides if parser.parse_override(o).get_key_element() not in fixed)
 
 
+_LONGEST = 200
+"""Bytes of a folder's name, less the digest."""
+
+
 def folder_name(overrides: list[str]) -> str:
-    """`net=spectral,seed=1`, as a name that every file system takes."""
-    return "".join("_" if c in '/\\:*?"<>|' or ord(c) < ord(" ") else c for c in ",".join(overrides)) or "job"
+    """`net=spectral,seed=1`, as a name that every file system takes, and that no other job has."""
+    said = ",".join(overrides)
+    name = "".join("_" if c in '/\\:*?"<>|' or ord(c) < ord(" ") else c for c in said)
+    if name == said and len(name.encode()) <= _LONGEST:
+        return name or "job"
+    short = name.encode()[:_LONGEST].decode(errors="ignore")
+    return f"{short}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 
 def write_sweep(root: Path, jobs: list[Job]) -> str:

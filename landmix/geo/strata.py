@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmix.errors import LandmixError
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.maps import MapReader
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 class Strata:
     """The map's own classes, or the values of a raster on its grid; only where the map has a class too."""
 
-    def __init__(self, reader: MapReader, path: str | None) -> None:
+    def __init__(self, reader: MapReader, path: str | None, limits: Limits = DEFAULT) -> None:
         """Of the open map `reader`, with the raster `path`; None: the map's classes.
 
         Raises `LandmixError` where the raster is on another grid.
         """
         self._map = reader
-        self._raster = reader if path is None else MapReader(path)
+        self._raster = reader if path is None else MapReader(path, limits)
         self.path, self.names = self._raster.path, self._raster.names
         if not self._raster.grid.same_as(reader.grid):
             self._raster.close()

@@ -53,13 +53,13 @@ class Mosaic:
 
 
 def read_back(path: Path) -> dict[int, int]:
-    """Read every block of a raster that was just written, and count the values of its first band if it is integer.
+    """Read every block of a raster, and count the values of its first band where they are 8 or 16 bits without a sign.
 
     rasterio does not report a failed close: on a full disk a truncated file looks finished. Raises `RasterioError`
     where a block cannot be read.
     """
     with rasterio.open(path, driver="GTiff", sharing=False) as dataset:
-        highest = 0 if np.dtype(dataset.dtypes[0]).kind == "f" else np.iinfo(dataset.dtypes[0]).max + 1
+        highest = np.iinfo(dataset.dtypes[0]).max + 1 if dataset.dtypes[0] in {"uint8", "uint16"} else 0
         halves = 2 if dataset.width * dataset.height > _LARGE else 1
         levels = (None, *range(len(dataset.overviews(1))))
     parts = [(level, slice(first, None, halves)) for level in levels for first in range(halves)]

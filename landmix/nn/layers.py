@@ -23,12 +23,13 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise (B, C, H, W), same shape."""
         if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(x)
-        sums = torch.stack([x.sum((0, 2, 3)), (x * x).sum((0, 2, 3))])  # (2, C)
-        count = x.new_full((1, x.shape[1]), x.numel() / x.shape[1])  # (1, C)
+        values = x.float()  # sums of bf16 would have 8 bits
+        sums = torch.stack([values.sum((0, 2, 3)), (values * values).sum((0, 2, 3))])  # (2, C)
+        count = values.new_full((1, x.shape[1]), x.numel() / x.shape[1])  # (1, C)
         # all_reduce passes gradients on, unlike torch.distributed.all_reduce
         total, squares, n = collective.all_reduce(torch.cat([sums, count]))  # type: ignore[no-untyped-call]  # 3 x (C,)
         mean = total / n
-        variance = squares / n - mean * mean
+        variance = (squares / n - mean * mean).clamp_min(0)
         with torch.no_grad():
             momentum = 0.1 if self.momentum is None else self.momentum
             assert self.running_mean is not None and self.running_var is not None  # noqa: S101, PT018 - for mypy
@@ -38,8 +39,8 @@ class BatchNorm(nn.BatchNorm2d):
                 self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
-        normalised: Tensor = x * scale[:, None, None] + shift[:, None, None]
-        return normalised
+        normalised: Tensor = values * scale[:, None, None] + shift[:, None, None]
+        return normalised.to(x.dtype)
 
 
 class Dropout(nn.Module):

@@ -9,6 +9,7 @@ import numpy as np
 
 from landmix.accuracy.area import Estimate, Sample
 from landmix.errors import LandmixError
+from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.strata import Strata
 from landmix.tasks.tables import share
 
@@ -28,6 +29,7 @@ def estimates(
     mapped: NDArray[np.integer],
     classes: tuple[LegendClass, ...],
     pixel_m2: float | None,
+    limits: Limits = DEFAULT,
 ) -> dict[str, Any]:
     """What stands under `design` in `accuracy.json`, of the reference pixels `labelled` and their map class (N,).
 
@@ -35,7 +37,7 @@ def estimates(
     Raises `LandmixError` for strata on another grid or without a sampled pixel, and for clusters of rasters.
     """
     if kind == "stratified":
-        stratum, sizes, described = _strata(reader, strata, labelled)
+        stratum, sizes, described = _strata(reader, strata, labelled, limits)
     else:
         stratum, sizes, described = np.zeros(len(labelled), np.intp), np.array([float(sum(reader.counts.values()))]), []
     if kind == "cluster" and (labelled.units < 0).any():
@@ -53,15 +55,26 @@ def estimates(
         "kind": kind,
         "n": len(labelled),
         "clusters": len(np.unique(labelled.units)) if kind == "cluster" else None,
+        "areas_of_several_pixels": 0 if kind == "cluster" else _areas(labelled),
         "strata": described,
         "overall_accuracy": _interval(sample.overall()),
         "classes": [_row(sample, k, c, reader.counts.get(c.value, 0), hectares) for k, c in enumerate(classes)],
     }
 
 
+def _areas(labelled: Labelled) -> int:
+    """Features of more than one pixel."""
+    return int((np.unique(labelled.units[labelled.units >= 0], return_counts=True)[1] > 1).sum())
+
+
 def doubts(design: dict[str, Any], mapped: int) -> list[str]:
     """What should be known of estimates, of a map with `mapped` pixels that have a class."""
     found = []
+    if areas := design["areas_of_several_pixels"]:
+        found.append(
+            f"design={design['kind']} counts every pixel as drawn by itself, but {areas} areas of the reference have"
+            " several pixels, which are alike: the intervals are too narrow; take design=cluster, or points"
+        )
     single = [row["name"] for row in design["strata"] if row["drawn"] == 1 < row["pixels"]]
     if single:
         found.append(
@@ -92,10 +105,10 @@ def _unseen(points: int) -> float:
 
 
 def _strata(
-    reader: MapReader, path: str | None, labelled: Labelled
+    reader: MapReader, path: str | None, labelled: Labelled, limits: Limits
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[dict[str, Any]]]:
     """The stratum of each pixel (N,), the strata's sizes (H,), and both as data."""
-    with Strata(reader, path) as strata:
+    with Strata(reader, path, limits) as strata:
         values = np.array(sorted(strata.counts))
         here = strata.values_at(labelled.rows, labelled.cols)
         drawn = {value: int((here == value).sum()) for value in values.tolist()}

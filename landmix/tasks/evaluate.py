@@ -120,7 +120,7 @@ def _compare(
     if settings.design is not None and valid.any():
         size = None if pixel is None else pixel[0] * pixel[1]
         known = labelled.take(valid)
-        design = estimates(settings.design, reader, settings.strata, known, mapped, full.classes, size)
+        design = estimates(settings.design, reader, settings.strata, known, mapped, full.classes, size, settings.limits)
     return _Compared(
         confusion=confusion,
         figures=figures_with_intervals(confusion, labelled.take(valid), mapped, grouped=design is None),

@@ -37,7 +37,7 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
     if points.exists() and not settings.overwrite:
         msg = f"{points} exists: choose another out_dir, or replace it with overwrite=true"
         raise LandmixError(msg)
-    with MapReader(settings.map, settings.limits) as reader, Strata(reader, settings.strata) as strata:
+    with MapReader(settings.map, settings.limits) as reader, Strata(reader, settings.strata, settings.limits) as strata:
         if not reader.grid.georeferenced:
             msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up: give it a CRS and a"
             msg += " transform first"
@@ -53,6 +53,7 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
         mapped = reader.values_at(drawn.rows, drawn.cols)
         described = _describe(settings, strata, allocation)
         make_folder(folder, settings.limits.stale_after)
+        about.unlink(missing_ok=True)  # it would speak of other points
         _write(points, reader, strata, drawn, None if settings.hide else mapped)
         write_json(about, described)
     for text in _doubts(settings, described):

@@ -79,8 +79,11 @@ def train(settings: TrainSettings, progress: Progress) -> float | None:
 
 
 def _known_figure(folder: RunFolder) -> float | None:
-    """Macro F1 of a run that is finished."""
-    figure = json.loads((folder.root / "metrics.json").read_text(encoding="utf-8")).get("macro_f1")
+    """Macro F1 of a run that is finished; None where somebody has taken its figures away."""
+    try:
+        figure = json.loads((folder.root / "metrics.json").read_text(encoding="utf-8")).get("macro_f1")
+    except (OSError, ValueError):
+        return None
     return None if figure is None else float(figure)
 
 
@@ -152,6 +155,9 @@ class Run:
                 "split.kind=random flatters: validation pixels lie beside training pixels and are nearly their copies;"
                 " split.kind=blocks tells how the model does elsewhere"
             )
+        if 0 < self.data.split.folds < self.settings.split.folds:
+            wanted, got = self.settings.split.folds, self.data.split.folds
+            notes.append(f"split.folds={wanted} is more than the groups of the labels allow: there are {got} folds")
         return [*notes, *too_near(self.data, self.settings, self.variogram), *never_validated(self.data)]
 
     def fit_all(self) -> Results:

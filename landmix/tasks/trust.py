@@ -52,7 +52,7 @@ def hold_back(run: Run) -> tuple[Split, NDArray[np.float32]] | None:
 
 
 def folds_of(run: Run, part: NDArray[np.bool_], folds: int) -> Split:
-    """Folds of the pixels `part` (N,), farther apart than the network sees."""
+    """Folds of the pixels `part` (N,), whole groups; what trains in one is farther away than the network sees."""
     data = run.data
     buffer = default_buffer(data.samples.margin + data.reach, data.pixel)
     return inner_split(data.samples.labelled, data.split, part, folds=folds, buffer=buffer, seed=run.settings.seed)

@@ -108,6 +108,10 @@ class StopEarly(lightning.Callback):
         """Go on from them."""
         self._best, self._since, self._weights = state_dict["best"], state_dict["since"], state_dict["weights"]
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: PixelTask) -> None:  # type: ignore[override]  # noqa: ARG002
+        """A run that goes on after it had stopped trains no further epoch."""
+        trainer.should_stop = self._since >= self._patience
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: PixelTask) -> None:  # type: ignore[override]
         """Every process measures the same, so all stop together."""
         loss = self._measure()

@@ -19,7 +19,7 @@ class Augmentation:
     0.025 for classes and none for fractions (`for_task`).
     """
     gain: float = 0.0
-    """Standard deviation of a factor on all bands of a crop, around 1: illumination."""
+    """Standard deviation of a factor around 1 on all bands of a crop, less their means: contrast."""
 
     def __post_init__(self) -> None:
         for name in ("noise", "gain"):

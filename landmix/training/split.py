@@ -123,7 +123,7 @@ def split_pixels(
         fold = allocate(_counts(groups, labelled.index), shares, rng, trains=trains)[groups]
         if trains is None:
             fold, folds = _without_empty(fold)
-    if folds and not any((fold == f).any() for f in range(folds)):
+    if settings.kind != "none" and not any((fold == f).any() for f in range(max(1, folds))):
         msg = (
             f"split.kind={settings.kind} leaves nothing to validate on: each class has labels in one place only;"
             " add labels, choose smaller blocks with split.side_m, or train without validation with split.kind=none"

@@ -125,6 +125,24 @@ def test_an_unfinished_run_is_not_begun_anew_by_accident(
     assert distance(out, whole) == 0
 
 
+def test_what_had_stopped_early_trains_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import landmix.tasks.train as task  # noqa: PLC0415
+
+    def interrupt(*_: object) -> None:
+        raise Terminated
+
+    few = (*LONG, "optim=constant", "optim.lr=0.02", "optim.patience=2", "optim.epochs=25")
+    whole, out = train(tmp_path / "whole", *few), tmp_path / "out"
+    rows = (whole / "train.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) < 26, "it stops early"
+    with monkeypatch.context() as patched:
+        patched.setattr(task, "_write", interrupt)
+        assert inside("train", *world().data, f"out_dir={out}", *few) == 143
+    train(out, *few, "resume=true")
+    assert (out / "train.csv").read_text(encoding="utf-8").splitlines() == rows
+    assert distance(out, whole) == 0
+
+
 def test_parts_that_were_held_back_are_not_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import landmix.training.callbacks as callbacks  # noqa: PLC0415, PLR0402
 

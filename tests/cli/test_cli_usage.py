@@ -28,6 +28,7 @@ from commands import (
 )
 
 import landmix
+from landmix.cli.sweep import folder_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,6 +227,14 @@ def test_one_failed_job_does_not_stop_the_rest(tmp_path: Path) -> None:
 def test_fixed_overrides_do_not_name_the_folder(tmp_path: Path) -> None:
     done_inside("train", "-m", *world().data, "out_dir=sweep", *TINY, "seed=3,4", "optim.lr=0.005")
     assert {path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()} == {"seed=3", "seed=4"}
+
+
+def test_folders_of_jobs_differ_and_fit() -> None:
+    assert folder_name(["net=spectral", "seed=1"]) == "net=spectral,seed=1"
+    assert folder_name(["a=x/y"]) != folder_name(["a=x_y"])
+    long = [f"net.encoder.widths=[{','.join(['64'] * 100)}]", "seed=1"]
+    assert len(folder_name(long).encode()) < 255
+    assert folder_name(long) != folder_name([*long[:1], "seed=2"])
 
 
 def test_swept_lists_have_usable_folder_names(tmp_path: Path) -> None:

@@ -97,6 +97,17 @@ def test_what_is_neither_map_nor_model(maps: Path, tmp_path: Path) -> None:
     refused(ended_inside("verify", f"path={maps / 'scene.qml'}"), 1, "scene.qml")
 
 
+@pytest.mark.parametrize("values", [np.int64(2**40), np.int32(2**30), np.int8(-3), np.float32(0.5)])
+def test_a_stranger_s_map_of_any_numbers_is_read(tmp_path: Path, values: np.generic) -> None:
+    """Whoever makes a file may give it landmix's tags and a seal."""
+    path = write_classes(tmp_path / "map.tif", np.full((16, 16), values), nodata=None)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(LANDMIX_DIGEST="a", **{KEY: BLANK})
+    seal(path)
+    done = ended_inside("verify", f"path={path}")
+    assert done.code == 0, done.err
+
+
 def test_a_map_from_before_seals(maps: Path, tmp_path: Path) -> None:
     """Nobody knows whether it is as it was written."""
     path = tmp_path / "map.tif"

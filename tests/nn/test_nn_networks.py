@@ -194,6 +194,20 @@ class Group:
         return self._world
 
 
+def test_batch_norm_of_several_processes_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes with the same part of a batch, in bf16, have the statistics of one with that part in float32."""
+    x = torch.randn(8, 3, 9, 9) + 100  # whose squares bf16 cannot tell apart
+    ours, theirs = layers.BatchNorm(3), nn.BatchNorm2d(3)
+    expected = theirs(x.bfloat16().float())
+    monkeypatch.setattr(layers, "dist", Group(0, 2))
+    monkeypatch.setattr("torch.distributed.nn.functional.all_reduce", lambda sums: 2 * sums)
+    found = ours(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    assert (found - expected).abs().max() < 0.02
+    for name in ("running_mean", "running_var"):
+        assert torch.allclose(ours.state_dict()[name], theirs.state_dict()[name], rtol=1e-3)
+
+
 @pytest.mark.parametrize("crops", [2, 7, 40])
 @pytest.mark.parametrize("world", [2, 3])
 def test_processes_drop_what_one_process_drops(monkeypatch: pytest.MonkeyPatch, crops: int, world: int) -> None:

@@ -162,6 +162,14 @@ def huge_network(content: Content) -> None:
     content["bundle"]["net"]["encoder"]["widths"] = [10**9]
 
 
+def many_inputs(content: Content) -> None:
+    content["bundle"]["net"]["inputs"] = [1] * 20_000
+
+
+def deep_encoder(content: Content) -> None:
+    content["bundle"]["net"]["encoder"]["residual"] = 20
+
+
 def two_bands_more(content: Content) -> None:
     content["bundle"]["bands"] *= 2
 
@@ -180,8 +188,8 @@ def double_value(content: Content) -> None:
 
 DAMAGES = [
     one_number, nan, nan_statistics, stride_0, wrong_shape, wrong_type, sparse, missing_weight, extra_weight,
-    no_tensor, weights_are_a_list, no_bundle, missing_key, unknown_key, huge_network, two_bands_more, scale_0, colour,
-    double_value,
+    no_tensor, weights_are_a_list, no_bundle, missing_key, unknown_key, huge_network, many_inputs, deep_encoder,
+    two_bands_more, scale_0, colour, double_value,
 ]  # fmt: skip
 
 
@@ -195,6 +203,20 @@ def test_damaged_models_are_refused(tmp_path: Path, damage: Callable[[Content], 
     torch.save(content, path)
     with pytest.raises(LandmixError, match=r"model\.pt"):
         load(path)
+
+
+def test_a_compressed_checkpoint_is_not_inflated(tmp_path: Path) -> None:
+    plain, small = tmp_path / "plain.ckpt", tmp_path / "small.ckpt"
+    torch.save({"zeros": torch.zeros(10**6)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    assert small.stat().st_size < 10**5
+    with pytest.raises(LandmixError, match="cannot be read as a checkpoint") as caught:
+        load(small)
+    assert "compressed" in str(caught.value.__cause__)
+    with pytest.raises(LandmixError, match="is a checkpoint, but no landmix model"):
+        load(plain)
 
 
 class Canary:
