@@ -257,7 +257,7 @@ def _parse(data: dict[str, Any], tensors: dict[str, Tensor]) -> Bundle:
     return Bundle(
         net=spec,
         bands=BandSet(tuple(parts.band(described) for described in data["bands"])),
-        band_count=int(data["band_count"]),
+        band_count=parts.band_count(data["band_count"]),
         nodata=tuple(None if value is None else float(value) for value in data["nodata"]),
         normalise=parts.affine(data["normalise"]),
         scaling=parts.affine(data["scaling"]),

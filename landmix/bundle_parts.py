@@ -15,6 +15,12 @@ from landmix.geo.options import ReadOptions
 from landmix.geo.products.definition import names, parse
 from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec, OwnSpec
 
+MOST_BANDS = 10**6
+"""Of all files of a scene together; a GeoTIFF has 65535 at most."""
+
+_LARGEST = 10**300
+"""Whole numbers that are floats too."""
+
 
 def net_spec(data: dict[str, Any]) -> NetSpec:
     """The numbers of a network; what older models lack takes its default."""
@@ -52,7 +58,19 @@ def _checked(band: Band) -> Band:
     ):
         msg = f"its band {band.name!r} is described by something else than text and numbers"
         raise ValueError(msg)
+    least = 1 if band.formula is None else 0  # what is computed has none
+    if band.number is not None and not least <= band.number <= MOST_BANDS:
+        msg = f"its band {band.name!r} has the number {str(band.number)[:20]}, and bands count from 1 to {MOST_BANDS}"
+        raise ValueError(msg)
     return band
+
+
+def band_count(count: int) -> int:
+    """How many bands the training scenes had."""
+    if not 1 <= int(count) <= MOST_BANDS:
+        msg = f"scenes have 1 to {MOST_BANDS} bands, not {str(count)[:20]}"
+        raise ValueError(msg)
+    return int(count)
 
 
 def plain_data(data: Any) -> Any:
@@ -61,7 +79,7 @@ def plain_data(data: Any) -> Any:
         return {key: plain_data(part) for key, part in data.items()}
     if isinstance(data, list | tuple):
         return [plain_data(part) for part in data]
-    if isinstance(data, str | int | float | None):
+    if isinstance(data, str | float | None) or (isinstance(data, int) and abs(data) < _LARGEST):
         return data
     msg = "its record of training and accuracy is no plain data, which texts, numbers and lists of them are"
     raise ValueError(msg)

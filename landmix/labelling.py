@@ -181,7 +181,7 @@ def classes_of(labelled: LabelledScenes, legend_file: str | None, progress: Prog
         msg = f"{', '.join(labelled.files)} write classes as text and as numbers: say what is what with data.legend"
         raise LandmixError(msg)
     else:
-        classes = _from_texts(texts) if texts else _from_numbers(numbers, labelled)
+        classes = _from_texts(texts, labelled.files) if texts else _from_numbers(numbers, labelled)
     return _with_pixels(classes, counts, progress)
 
 
@@ -197,18 +197,23 @@ def _from_file(legend: Legend, keys: list[Key], path: str, files: Sequence[str])
     return Classes(legend=legend, index={key: meaning[key] for key in keys})
 
 
-def _from_texts(texts: list[str]) -> Classes:
-    legend = make_legend([(value, text, None) for value, text in enumerate(texts, start=1)])
+def _from_texts(texts: list[str], files: Sequence[str]) -> Classes:
+    legend = _legend_of([(value, text, None) for value, text in enumerate(texts, start=1)], files)
     return Classes(legend=legend, index={text: i for i, text in enumerate(texts)})
 
 
 def _from_numbers(numbers: list[int], labelled: LabelledScenes) -> Classes:
-    try:
-        legend = make_legend([(n, labelled.names.get(n, str(n)), labelled.colors.get(n)) for n in numbers])
-    except ValueError as error:
-        msg = f"the labels {', '.join(labelled.files[:3])} cannot be used: {error}; leave values out with data.ignore"
-        raise LandmixError(msg) from error
+    classes = [(n, labelled.names.get(n, str(n)), labelled.colors.get(n)) for n in numbers]
+    legend = _legend_of(classes, labelled.files)
     return Classes(legend=legend, index={c.value: i for i, c in enumerate(legend)})
+
+
+def _legend_of(classes: list[tuple[int, str, str | None]], files: Sequence[str]) -> Legend:
+    try:
+        return make_legend(classes)
+    except ValueError as error:
+        msg = f"the labels {', '.join(files[:3])} cannot be used: {error}; leave values out with data.ignore"
+        raise LandmixError(msg) from error
 
 
 def _with_pixels(classes: Classes, counts: Counter[Key], progress: Progress) -> Classes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import warnings
 import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
@@ -98,8 +99,10 @@ def _checkpoint(path: Path) -> Any:
     with open_bytes(str(path)) as file:
         try:
             _check_stored(file)
-            # not by its path: torch takes a file named *.safetensors for one
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # what torch thinks of a pickle that is no checkpoint
+                # not by its path: torch takes a file named *.safetensors for one
+                return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             # torch.load raises almost anything on foreign bytes; whatever it was, this is no model.
             msg = f"{path} is no landmix model: it cannot be read as a checkpoint of plain data"

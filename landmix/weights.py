@@ -60,6 +60,9 @@ def check_sound(weights: dict[str, Tensor]) -> None:
         if not torch.isfinite(tensor).all():
             msg = f"its weight {name} is not finite"
             raise ValueError(msg)
+        if name.endswith("running_var") and (tensor < 0).any():
+            msg = f"its weight {name} is a variance below 0"
+            raise ValueError(msg)
 
 
 _REFERENCE = "landmix/reference."

@@ -48,7 +48,7 @@ def accuracy_interval(right: NDArray[np.bool_], group: NDArray[np.integer], seed
     for piece in _pieces(g):
         drawn = rng.integers(0, g, (piece.stop - piece.start, g))
         shares[piece] = hits[drawn].sum(1) / sizes[drawn].sum(1)
-    low, high = _limits(shares, hits, sizes)
+    low, high = _limits(shares, hits, sizes.astype(np.float64))
     return Interval(value=value, low=low, high=high, groups=g)
 
 
@@ -124,7 +124,7 @@ def _limits(shares: NDArray[np.float64], hits: NDArray[np.float64], sizes: NDArr
     return min(low, _at_least(sizes - hits, sizes)), max(high, 1 - _at_least(hits, sizes))
 
 
-def _at_least(wrong: NDArray[np.float64], sizes: NDArray[np.float64] | NDArray[np.int64]) -> float:
+def _at_least(wrong: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
     """The share of right ones that groups with so many wrong (G,) of so many (G,) do not exclude.
 
     It is 1 - q e. q is the largest share of groups with errors that goes with those seen (Clopper and Pearson 1934);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -141,6 +142,8 @@ def _has_parts(plan: Plan, shard: Window) -> bool:
 @contextlib.contextmanager
 def _locked(plan: Plan, work: Work) -> Iterator[None]:
     """Hold a lock of a scene's folder of unfinished work, which exists as long as there is something in it."""
+    for folder in (plan.work.parent, plan.work):
+        check_no_link(folder)
     make_folder(plan.work, work.stale_after)
     lock = FileLock(plan.work / work.lock, timeout=work.patience)
     try:
@@ -215,7 +218,7 @@ def _finished(plan: Plan, layer: Layer, *, overwrite: bool) -> bool:
 def _mind_others(plan: Plan, work: Work, progress: Progress) -> None:
     """Name the parts of another digest, which are never used; remove them where the user begins anew, alone."""
     mine = f"{plan.digest[:16]}-"
-    others = [path for path in plan.work.glob("*.tif") if not path.name.startswith((mine, TEMPORARY))]
+    others = [path for path in _parts(plan) if not path.name.startswith(mine)]
     if work.overwrite and not held(plan.work, work.lock):
         for path in others:
             path.unlink(missing_ok=True)
@@ -230,17 +233,28 @@ def _mind_others(plan: Plan, work: Work, progress: Progress) -> None:
 def _remove_parts(plan: Plan, *, alone: bool) -> None:
     """Remove the parts of a finished map; what other maps and dead runs left there only if nobody works on them."""
     own = [plan.part(layer, shard) for layer in plan.layers for shard in plan.shards]
-    for path in plan.work.glob("*.tif") if alone else own:
+    for path in _parts(plan) if alone else own:
         path.unlink(missing_ok=True)
+
+
+def _parts(plan: Plan) -> list[Path]:
+    """The parts of this map and of others in the folder of unfinished work; whose any other file is, nobody knows."""
+    return [path for path in plan.work.glob("*.tif") if _PART.fullmatch(path.name)]
+
+
+_PART = re.compile(r"[0-9a-f]{16}-.+\.tif")
+_OWN = re.compile(rf"{_PART.pattern}(\..+)?|plan\.(json|lock)|lock.*|{re.escape(TEMPORARY)}.*")
+"""What landmix writes into the folder of unfinished work."""
 
 
 def _remove_if_empty(plan: Plan) -> None:
     """The folders of unfinished work go with the last part in them."""
-    if any(plan.work.glob("*.tif")):
+    if _parts(plan):
         return
     with contextlib.suppress(OSError):
         # with what runs that were killed left there
         for path in plan.work.iterdir():
-            path.unlink()
+            if _OWN.fullmatch(path.name):
+                path.unlink()
         plan.work.rmdir()
         plan.work.parent.rmdir()

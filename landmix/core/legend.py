@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ MAX_VALUE = 65535
 """Highest class value: maps are uint8, or uint16 where a value passes 255."""
 
 _HEX = re.compile(r"#[0-9a-f]{6}")
+
+
+_NAME = 250
+"""Letters of a class name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +44,12 @@ class LegendClass:
         if not _HEX.fullmatch(self.color):
             msg = f"a class colour is written #rrggbb in lower case, not {self.color!r}"
             raise ValueError(msg)
-        if not isinstance(self.value, int) or not isinstance(self.name, str) or not self.name.strip():
-            msg = f"a class needs a whole number and a name, not {self.value!r} and {self.name!r}"
+        whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        if not whole or not isinstance(self.name, str) or not self.name.strip():
+            msg = f"a class needs a whole number and a name, not {self.value!r} and {str(self.name)[:_NAME]!r}"
             raise ValueError(msg)
-        if not self.name.isprintable():
-            msg = f"a class name is one line of printable text, not {self.name!r}"
+        if not self.name.isprintable() or len(self.name) > _NAME:
+            msg = f"a class name is one line of printable text, of {_NAME} letters at most, not {self.name[:_NAME]!r}"
             raise ValueError(msg)
 
     @property
@@ -61,7 +67,7 @@ class Legend:
 
     def __post_init__(self) -> None:
         for what, keys in (("value", [str(c.value) for c in self]), ("name", [c.name for c in self])):
-            doubled = sorted({key for key in keys if keys.count(key) > 1})
+            doubled = sorted(key for key, times in Counter(keys).items() if times > 1)
             if doubled:
                 msg = f"each class {what} must stand once in a legend, but {', '.join(doubled)} stands twice"
                 raise ValueError(msg)

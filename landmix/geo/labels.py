@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from affine import Affine as Transform
     from numpy.typing import NDArray
 
+MOST = 1000
+"""Classes; more values than this are measurements."""
+
 Key = str | int
 """A class as the labels write it: text, or a whole number."""
 
@@ -116,7 +119,8 @@ def burn(features: Features, grid: Grid, ignore: frozenset[Key], first_unit: int
         flat = _pixels(geometries[i], grid)
         flats.append(flat)
         units.append(np.full(len(flat), first_unit + i, np.int32))
-    position = np.array([names.index(key) if key in names else -1 for key in features.keys], np.int32)
+    places = {name: i for i, name in enumerate(names)}
+    position = np.array([places.get(key, -1) for key in features.keys], np.int32)
     flat, unit = np.concatenate(flats), np.concatenate(units)
     return _unique(flat, position[unit - first_unit], unit, names, grid.width)
 
@@ -213,6 +217,9 @@ def sample(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> L
         msg = f"label rasters hold whole numbers, but {labels.path} holds fractions"
         raise LandmixError(msg)
     names, keys = np.unique(values.astype(np.int64), return_inverse=True)
+    if len(names) > MOST:
+        msg = f"label rasters have {MOST} classes at most, but {labels.path} has {len(names)} values: is it one?"
+        raise LandmixError(msg)
     order = np.lexsort((cols, rows))
     return LabelPixels(
         rows=rows[order].astype(np.int32),
@@ -263,9 +270,10 @@ def _labelled(
 def merge(parts: Sequence[LabelPixels], width: int) -> LabelPixels:
     """Labels of several files on one scene; a pixel that different classes claim is left out and counted."""
     names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    places = {name: i for i, name in enumerate(names)}
     flats, keys = [], []
     for part in parts:
-        position = np.array([names.index(name) for name in part.names], np.int32)
+        position = np.array([places[name] for name in part.names], np.int32)
         flats.append(part.rows.astype(np.int64) * width + part.cols)
         keys.append(position[part.keys] if len(part) else part.keys)
     units = np.concatenate([part.units for part in parts])

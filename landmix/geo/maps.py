@@ -14,6 +14,7 @@ from landmix.core.tiling import Tiling
 from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
+from landmix.geo.labels import MOST
 from landmix.geo.legends import make_legend
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.opening import FAILURES, cause, open_raster
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from landmix.core.legend import Legend
 
 _TILE = 1024
-
-_CLASSES = 1000
-"""More values than this are measurements, not classes."""
 
 
 class MapReader:
@@ -115,8 +113,8 @@ class MapReader:
         said = self._tagged()
         names = said or self.names
         values = set(said) or set(names) | set(self.counts)
-        if not 1 <= len(values) <= _CLASSES:
-            msg = f"a class map has 1 to {_CLASSES} classes, but {self.path} holds {len(values)} values besides nodata"
+        if not 1 <= len(values) <= MOST:
+            msg = f"a class map has 1 to {MOST} classes, but {self.path} holds {len(values)} values besides nodata"
             raise LandmixError(msg)
         try:
             return make_legend([(v, names.get(v, str(v)), self.colors.get(v)) for v in values])

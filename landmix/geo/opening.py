@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 from landmix.errors import LandmixError
 from landmix.files import archive_parts, is_remote, open_bytes
 from landmix.geo import remote
+from landmix.geo.beside import TIFF, check_overviews, check_side_files
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.tiff_directory import check_directory
 
@@ -31,10 +32,7 @@ FAILURES = (RasterioError, CPLE_BaseError, SystemError)
 """What rasterio raises where GDAL fails; its own errors let others through."""
 
 _MAGIC = (
-    (b"II*\0", "GTiff"),
-    (b"MM\0*", "GTiff"),
-    (b"II+\0", "GTiff"),
-    (b"MM\0+", "GTiff"),
+    *((magic, "GTiff") for magic in TIFF),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JP2OpenJPEG"),
     (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -78,12 +76,15 @@ def open_raster(path: str, *, allow_vrt: bool = False, limits: Limits = DEFAULT)
         if driver == "VRT" and not allow_vrt:
             msg = f"{path} is a VRT, which can name any other file: allow it with scene.allow_vrt=true if you trust it"
             raise LandmixError(msg)
+    if not is_remote(path):
+        check_side_files(path)
     if driver == "GTiff" and not is_remote(path) and archive_parts(path) is None:
         check_directory(path)
     with looking(path):
         with remote.settings([path]):
             dataset = rasterio.open(remote.gdal_path(path), driver=driver, sharing=False)
         try:
+            check_overviews(path, dataset)
             limits.check_raster(path, dataset)
         except BaseException:
             dataset.close()

@@ -15,6 +15,8 @@ from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureErr
 from pyproj.exceptions import ProjError
 
 from landmix.errors import LandmixError
+from landmix.files import is_remote
+from landmix.geo.beside import check_regular
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.vector_kinds import check_content, check_driver, network
 
@@ -77,6 +79,8 @@ def read_features(path: str, field: str | None, layer: str | None = None, limits
     empty, lacks the field, or holds lines.
     """
     check_content(path)
+    if not is_remote(path):
+        check_regular(path)
     limits.check_vector(path)
     try:
         with network(path), warnings.catch_warnings():

@@ -90,6 +90,10 @@ class _Trial:
         if not isinstance(found, Tensor) or found.ndim != 4 or found.shape[:2] != (len(x), self._classes):  # noqa: PLR2004
             what = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             self._refuse(f"must give logits of the shape ({len(x)}, {self._classes}, H, W), not {what}")
+        if found.dtype != x.dtype:
+            self._refuse(f"must give logits of the type that it is given, {x.dtype}, not {found.dtype}")
+        if not torch.isfinite(found).all():
+            self._refuse("gives logits that are no finite numbers")
         return found
 
     @torch.no_grad()

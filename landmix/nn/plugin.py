@@ -73,7 +73,7 @@ def needed(net: NetSpec, where: str) -> LandmixError:
     return LandmixError(f"{msg} net.plugin=FILE (in Python plugin=FILE)")
 
 
-def failed(path: Path, error: Exception, what: str) -> LandmixError:
+def failed(path: Path, error: BaseException, what: str) -> LandmixError:
     """An error of the user's own code, with the line in their file."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else lines[-1] if lines else None
@@ -103,7 +103,7 @@ def _registered(path: Path, digest: str) -> dict[str, Make]:
         try:
             # the user's own code, which they name themselves, on their own machine
             exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise failed(path, error, "when it is read") from error
     return found
 

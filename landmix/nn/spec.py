@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Activation = Literal["relu", "gelu"]
 Block = Literal["pointwise", "bottleneck", "depthwise", "inception"]
@@ -133,6 +133,9 @@ class NetSpec:
         if self.inputs and (sum(self.inputs) != self.in_channels or min(self.inputs) < 1):
             shares = " + ".join(map(str, self.inputs))
             msg = f"the inputs of a network must share out its {self.in_channels} bands, not {shares}"
+            raise ValueError(msg)
+        if self.activation not in get_args(Activation):
+            msg = f"net.activation must be one of {', '.join(get_args(Activation))}, not {self.activation!r}"
             raise ValueError(msg)
         _check("the number of bands", self.in_channels, 1)
         _check("the number of classes", self.classes, 1)

@@ -73,7 +73,7 @@ class RunFolder:
         or it cannot be written.
         """
         make_folder(self.root, self.stale_after)
-        for name in _FILES:
+        for name in (*_FILES, WORK):
             check_no_link(self.root / name)
         path = self.root / f"{TEMPORARY}lock"
         lock = FileLock(path, timeout=0)
@@ -125,7 +125,7 @@ class RunFolder:
         """Dotted names of settings that the earlier run had otherwise."""
         try:
             earlier = yaml.safe_load((self.root / "config.yaml").read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError):
             return ["config.yaml cannot be read"]
         before, now = _flat(earlier), _flat(config)
         keys = dict.fromkeys([*now, *before])

@@ -407,3 +407,9 @@ def test_merging_one_file_changes_nothing() -> None:
 def test_merging_with_an_empty_file() -> None:
     merged = merge([burnt(cells(0, 0, 2, 2), "a"), burnt(cells(99, 0, 2, 2), "b", 1)], 30)
     assert count_keys([merged]) == {"a": 4, "b": 0}
+
+
+def test_a_raster_of_measurements_is_no_label_raster(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "a.tif", np.arange(1, 1201, dtype=np.int32).reshape(30, 40))
+    with pytest.raises(LandmixError, match=r"1000 classes at most, but .*a\.tif has 1200 values"):
+        sampled(path, grid(30, 40))

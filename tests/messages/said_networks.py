@@ -28,6 +28,8 @@ NETS = {
     "batched": "return self.out(x - x.mean(0, keepdim=True))",
     "short": "return self.out(x)[:, :1]",
     "detached": "return self.out(x).detach()",
+    "double": "return self.out(x).double()",
+    "infinite": "return self.out(x) / 0",
     "tied": "return self.out(x * self.scale)",
     "failing": "return self.out(x, x)",
 }
@@ -49,6 +51,7 @@ def _prepare(folder: Path) -> None:
         "two": HEAD + _net(NETS["good"], "a") + _net(NETS["good"], "b"),
         "doubled": HEAD + _net(NETS["good"]) * 2,
         "syntax": "class (",
+        "leaving": "import sys\nsys.exit(3)\n",
         "no module": HEAD + '\n@register("net")\ndef make(bands, classes):\n    return 3\n',
         "nothing to train": HEAD + '\n@register("net")\ndef make(bands, classes):\n    return nn.Identity()\n',
         "wider": HEAD
@@ -69,6 +72,7 @@ GROUPS = [
             },
             "file that is not there": (*TRAIN, "net.plugin=gone.py"),
             "file that is no Python": (*TRAIN, "net.plugin=syntax.py"),
+            "file that leaves": (*TRAIN, "net.plugin=leaving.py"),
             "file of two networks": (*TRAIN, "net.plugin=two.py"),
             "network that the file lacks": (*TRAIN, "net.plugin=two.py", "net.name=c"),
             "function that makes no network": (*TRAIN, "net.plugin=no module.py"),

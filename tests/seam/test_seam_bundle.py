@@ -304,3 +304,27 @@ def test_a_failed_save_leaves_the_old_model(tmp_path: Path) -> None:
         save(replace(full(), training={"x": lambda: None}), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model.pt"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda c: c["bundle"].update(band_count=-3),
+        lambda c: c["bundle"].update(band_count=10**9),
+        lambda c: c["bundle"]["bands"][0].update(number=-5),
+        lambda c: c["bundle"]["bands"][0].update(number=10**30),
+        lambda c: c["bundle"]["net"].update(activation="__class__"),
+        lambda c: c["bundle"]["accuracy"].update(overall_accuracy=10**400),
+        lambda c: c["bundle"]["legend"][0].update(value=True),
+        lambda c: c["bundle"]["legend"][0].update(name="a" * 10**6),
+    ],
+)
+def test_descriptions_beyond_all_bounds_are_refused(tmp_path: Path, damage: Callable[[Content], None]) -> None:
+    path = tmp_path / "model.pt"
+    save(full(), path)
+    content = torch.load(path, weights_only=True)
+    damage(content)
+    torch.save(content, path)
+    with pytest.raises(LandmixError, match=r"model\.pt") as caught:
+        load(path)
+    assert len(str(caught.value)) < 600

@@ -231,17 +231,21 @@ def single_files() -> tuple[Product, ...]:
 
 @functools.cache
 def _shipped() -> dict[str, Any]:
-    return {path.stem: load_yaml(path) for path in sorted(Path(__file__).parent.glob("*.yaml"))}
+    # the same loader in C, where PyYAML was built with it; it overflows the stack on what is nested deeply
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return {path.stem: _load(path, loader) for path in sorted(Path(__file__).parent.glob("*.yaml"))}
 
 
 def load_yaml(path: Path) -> Any:
     """The content of a YAML file, by the safe loader. Raises `LandmixError` where it is none, or far too large."""
+    return _load(path, yaml.SafeLoader)
+
+
+def _load(path: Path, loader: Any) -> Any:
     try:
         if path.stat().st_size > _LIMIT:
             msg = f"the product file {path} has {path.stat().st_size} bytes; one has a few thousand"
             raise LandmixError(msg)
-        # the same loader in C, where PyYAML was built with it
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=loader)  # noqa: S506 - it is a safe one
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         msg = f"cannot read the product file {path}: {why(error)}"
