@@ -134,8 +134,8 @@ def _report(labelled: LabelledScenes, scenes: Sequence[Scene], progress: Progres
         progress.warn(f"{overlapping} pixels are left out because labels of different classes overlap there")
     if not any(len(pixels) for pixels in labelled.pixels):
         msg = (
-            f"the labels {', '.join(labelled.files[:3])} do not touch the scene {scenes[0].where} ({scenes[0].grid}):"
-            " are both of the same place?"
+            f"the labels {', '.join(labelled.files[:3])} label no pixel of {scenes[0].where} ({scenes[0].grid}): are"
+            " both of the same place, or is all of it ignored?"
         )
         raise LandmixError(msg)
     bare = [scene.name for scene, pixels in zip(scenes, labelled.pixels, strict=True) if not len(pixels)]

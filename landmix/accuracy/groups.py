@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, hstack
 from scipy.special import betaincinv, ndtr, stdtrit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
@@ -149,12 +149,22 @@ class Comparison:
 
     @property
     def words(self) -> str:
-        """What may be said of it."""
+        """What the first is, as far as may be said."""
         if self.p is None:
-            return "too few groups to say"
+            return "too few to say"
         if self.p > 0.05:  # noqa: PLR2004 - the usual level
-            return "no difference that chance does not explain"
+            return "about equal: chance explains it"
         return "better" if self.difference > 0 else "worse"
+
+
+def holm(compared: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons of one classifier, each with the p that counts when the best of them is picked (Holm 1979)."""
+    known = sorted((i for i, one in enumerate(compared) if one.p is not None), key=lambda i: compared[i].p or 0)
+    found, least = list(compared), 0.0
+    for place, i in enumerate(known):
+        least = max(least, min(1.0, (len(known) - place) * (compared[i].p or 0)))
+        found[i] = replace(compared[i], p=least)
+    return found
 
 
 def compare(

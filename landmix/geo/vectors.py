@@ -95,7 +95,7 @@ def read_features(path: str, field: str | None, layer: str | None = None, limits
         msg = f"cannot read {path} as labels, neither as a raster nor as a vector file: {error}"
         raise LandmixError(msg) from error
     if wkb is None or not len(wkb):
-        msg = f"{path} holds no features to learn from"
+        msg = f"{path} holds no features"
         raise LandmixError(msg)
     values, filled = _keys(path, chosen, columns[0])
     with np.errstate(invalid="ignore"):  # coordinates can be NaN

@@ -36,6 +36,8 @@ def reliability(calibration: Mapping[str, Any]) -> str:
         upper.set_title(f"{when.capitalize()}: error {words.decimal(calibration[error])}")
         _count(lower, calibration[key], color)
         lower.set_xlabel("confidence")
+    fullest = max(max(calibration[key]["counts"]) for _, key, *_ in parts)
+    grid[1, 0].set_ylim(0, 1.35 * max(1, fullest))  # both panels share it
     grid[0, 0].set_ylabel("share that is right")
     grid[1, 0].set_ylabel("pixels")
     return to_svg(figure, "reliability", f"Reliability diagram: {', '.join(told)}")
@@ -67,7 +69,6 @@ def _count(axes: Axes, data: Mapping[str, Any], color: str) -> None:
         color=INK,
         fontsize=7.5,
     )
-    axes.set_ylim(0, 1.35 * max(1, int(counts.max())))
     axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.count(value)))
 

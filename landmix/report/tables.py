@@ -264,14 +264,16 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     best = max(found, key=lambda row: row["overall_accuracy"])
     name = f"{best['name']} on {best['features']} pixels"
     if best["difference"] < 0:
-        sure = "and chance does not explain it" if best["network_is"] == "worse" else f"though there is {_but(best)}"
+        sure = "and chance does not explain it" if best["network_is"] == "worse" else f"but {_but(best)}"
         return f"No: {name} is {-100 * best['difference']:.1f} points better here, {sure}."
     if best["network_is"] == "better":
         return f"Yes: it is {100 * best['difference']:.1f} points better than the best of them, {name}."
     return (
-        f"Not shown: it is {100 * best['difference']:.1f} points ahead of the best of them, {name}, with {_but(best)}."
+        f"Not shown: it is {100 * best['difference']:.1f} points ahead of the best of them, {name}, but {_but(best)}."
     )
 
 
 def _but(row: Mapping[str, Any]) -> str:
-    return f"{row['network_is']} ({row['groups']} polygons or blocks)"
+    if row["p"] is None:
+        return f"{row['groups']} polygons or blocks are too few to say"
+    return f"chance may explain it ({row['groups']} polygons or blocks)"

@@ -76,7 +76,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
         heard.warn("the reference is the model's own training data: on its training scene these figures flatter")
     if not reference.names and _numbers_against_names(reference, legend):
         heard.warn("the reference has numbers and no names, the map's classes have names: they are compared by value")
-    for text in [*notes, *(drawn_otherwise(settings, files) if settings.design else [])]:
+    for text in [*notes, *drawn_otherwise(settings, files)]:
         heard.warn(text)
     if not compared.confusion.n:
         msg = f"no reference pixel of {', '.join(files[:3])} has a value in the map {settings.map}: are both of the"

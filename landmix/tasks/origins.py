@@ -1,4 +1,4 @@
-"""How a reference was drawn, where `landmix sample` drew it and its `.json` still lies beside it."""
+"""How a reference was drawn, where `landmix sample` drew it: the file says so, or its `.json` beside it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyogrio
+import pyogrio.raw
+from pyogrio.errors import DataLayerError, DataSourceError
+
 from landmix.files import file_hash, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from landmix.tasks.settings import EvaluateSettings
+
+RECORD = "LANDMIX_SAMPLE"
+"""Under which a GeoPackage's layer has the content of `sample.json`; GIS programs keep it when they edit the file."""
 
 _LARGEST = 2**20
 """Bytes of a record of landmix's at most; a JSON file of somebody else may have any size."""
@@ -22,20 +29,52 @@ def drawn_otherwise(settings: EvaluateSettings, files: Sequence[str]) -> list[st
     return [text for path in files if (record := _record(path)) for text in _contradictions(settings, path, record)]
 
 
+def answered(sample: Path) -> bool:
+    """Whether somebody has written into the field `reference` of a sample."""
+    try:
+        found = pyogrio.raw.read(sample, columns=["reference"], read_geometry=False)[3]
+    except (DataSourceError, DataLayerError):  # none, or not yet whole
+        return False
+    return any(value is not None and str(value).strip() for column in found for value in column)
+
+
 def _record(path: str) -> dict[str, Any] | None:
-    """What lies beside a sample; None where it is not one of landmix's."""
+    """What a sample says of itself; None where it is not one of landmix's."""
+    if is_remote(path):
+        return None
+    for text in (_within(path), _beside(path)):
+        try:
+            record = json.loads(text or "null")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and isinstance(record.get("map_sha256"), str):
+            return record
+    return None
+
+
+def _within(path: str) -> str | None:
+    if not path.lower().endswith(".gpkg"):
+        return None
+    try:
+        said = pyogrio.read_info(path)["layer_metadata"] or {}
+    except (DataSourceError, DataLayerError):  # several layers, of which the first is read
+        return None
+    return str(said[RECORD])[:_LARGEST] if RECORD in said else None
+
+
+def _beside(path: str) -> str | None:
     beside = Path(path).with_suffix(".json")
     try:
-        if is_remote(path) or beside.stat().st_size > _LARGEST:
-            return None
-        record = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return beside.read_text(encoding="utf-8") if beside.stat().st_size <= _LARGEST else None
+    except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("map_sha256"), str) else None
 
 
 def _contradictions(settings: EvaluateSettings, path: str, record: dict[str, Any]) -> list[str]:
     drawn_by = record.get("strata") or record.get("map")
+    if settings.design is None:
+        told = f"{path} was drawn by strata ({drawn_by}), each with a chance of its own"
+        return [f"{told}: the figures are of the sample, not of the map; design=stratified has those of the map"]
     if settings.design != "stratified":
         told = f"{path} was drawn by strata ({drawn_by}), each with a chance of its own"
         return [f"{told}: design={settings.design} counts all points alike and is biased; take design=stratified"]

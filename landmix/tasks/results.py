@@ -23,7 +23,7 @@ from landmix.geo.remote import content_hash, shown
 from landmix.tasks.apart import distance_facts, split_facts
 from landmix.tasks.folds import fold_lines, fold_rows, folds_summary
 from landmix.tasks.tables import accuracy_table, baseline_table, calibration_lines, fractions_table
-from landmix.tasks.worth import baseline_row, interval
+from landmix.tasks.worth import baseline_rows, interval
 from landmix.version import __version__
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Results:
             "distance_m": distance_facts(self.data),
             "random_split": self.random,
             "overall_accuracy_interval": asdict(self._interval) if self._interval else None,
-            "baselines": [baseline_row(self.data, self.predicted, one, self.settings.seed) for one in self.baselines],
+            "baselines": baseline_rows(self.data, self.predicted, self.baselines, self.settings.seed),
             "folds": (folds := fold_rows(self.folds)),
             "folds_summary": folds_summary(folds),
             "trained_on": {c.name: int(n) for c, n in zip(self.data.legend, counts, strict=True)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from landmix.geo.drawing import Drawn, draw
 from landmix.geo.maps import MapReader
 from landmix.geo.strata import Strata
 from landmix.geo.whole import write_vector
+from landmix.tasks.origins import RECORD, answered
 
 if TYPE_CHECKING:
     from landmix.progress import Progress
@@ -37,6 +39,9 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
     if points.exists() and not settings.overwrite:
         msg = f"{points} exists: choose another out_dir, or replace it with overwrite=true"
         raise LandmixError(msg)
+    if answered(points):
+        msg = f"{points} holds answers in its field `reference`, which overwrite=true would lose: move it away first"
+        raise LandmixError(msg)
     with MapReader(settings.map, settings.limits) as reader, Strata(reader, settings.strata, settings.limits) as strata:
         if not reader.grid.georeferenced:
             msg = f"{settings.map} has no place on the ground, so nobody can look its pixels up: give it a CRS and a"
@@ -54,7 +59,7 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
         described = _describe(settings, strata, allocation)
         make_folder(folder, settings.limits.stale_after)
         about.unlink(missing_ok=True)  # it would speak of other points
-        _write(points, reader, strata, drawn, None if settings.hide else mapped)
+        _write(points, reader, strata, drawn, None if settings.hide else mapped, described)
         write_json(about, described)
     for text in _doubts(settings, described):
         progress.warn(text)
@@ -140,8 +145,10 @@ def _hash(path: str | None) -> str | None:
     return None if path is None or is_remote(path) else file_hash(path)
 
 
-def _write(path: Path, reader: MapReader, strata: Strata, drawn: Drawn, mapped: np.ndarray | None) -> None:
-    """The points, in the map's CRS, at the centres of their pixels."""
+def _write(
+    path: Path, reader: MapReader, strata: Strata, drawn: Drawn, mapped: np.ndarray | None, described: dict[str, Any]
+) -> None:
+    """The points, in the map's CRS, at the centres of their pixels; the file says itself how they were drawn."""
     per_value = {value: int((drawn.values == value).sum()) for value in np.unique(drawn.values).tolist()}
     probability = [per_value[value] / strata.counts[value] for value in drawn.values.tolist()]
     columns: dict[str, Any] = {
@@ -168,6 +175,7 @@ def _write(path: Path, reader: MapReader, strata: Strata, drawn: Drawn, mapped: 
         crs=crs.to_wkt(),
         driver="GPKG",
         layer=STEM,
+        layer_metadata={RECORD: json.dumps(described)},
     )
 
 

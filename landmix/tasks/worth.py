@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmix.accuracy.confusion import Confusion, count_pairs
-from landmix.accuracy.groups import Interval, accuracy_interval, compare
+from landmix.accuracy.groups import Comparison, Interval, accuracy_interval, compare, holm
 from landmix.baselines.classic import Judged, judge
 from landmix.core.scaling import standardise
 from landmix.training.statistics import band_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,13 +52,23 @@ def interval(data: Prepared, predicted: NDArray[np.int16], seed: int) -> Interva
     return accuracy_interval(_right(data, predicted)[here], data.split.group[here], seed)
 
 
-def baseline_row(data: Prepared, predicted: NDArray[np.int16], baseline: Judged, seed: int) -> dict[str, Any]:
-    """A row of `baselines` in `metrics.json`: its figures, and how the network, which `predicted` (N,), differs."""
+def baseline_rows(
+    data: Prepared, predicted: NDArray[np.int16], baselines: Sequence[Judged], seed: int
+) -> list[dict[str, Any]]:
+    """`baselines` in `metrics.json`: figures of each, and how the network, which `predicted` (N,), differs.
+
+    `p` is that of a test of all of them together.
+    """
     here = predicted >= 0
+    mine, group = _right(data, predicted)[here], data.split.group[here]
+    compared = [compare(mine, _right(data, one.predicted)[here], group, seed) for one in baselines]
+    return [_row(data, here, *pair) for pair in zip(baselines, holm(compared), strict=True)]
+
+
+def _row(data: Prepared, here: NDArray[np.bool_], baseline: Judged, found: Comparison) -> dict[str, Any]:
     index, legend = data.samples.labelled.index[here], data.legend
     counts = count_pairs(index, baseline.predicted[here], len(legend))
     confusion = Confusion(classes=legend.classes, counts=counts)
-    found = compare(_right(data, predicted)[here], _right(data, baseline.predicted)[here], data.split.group[here], seed)
     return {
         "name": baseline.name,
         "features": baseline.features,

@@ -45,7 +45,7 @@ class OptimSettings:
     epochs: int | None = None
     """Passes over the training crops; None: `steps` decides."""
     steps: int = 600
-    """Optimiser steps to make about, where epochs is None."""
+    """Optimiser steps to make where epochs is None, rounded up to whole passes over the training pixels."""
     batch: int = 128
     """Crops a step, over all processes."""
     lr: float = 6e-3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from landmix.accuracy import groups as over_groups
-from landmix.accuracy.groups import accuracy_interval, class_intervals, compare
+from landmix.accuracy.groups import Comparison, accuracy_interval, class_intervals, compare, holm
 
 
 def in_groups(rng: np.random.Generator, groups: int, size: int, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def test_many_pixels_of_few_polygons_say_little() -> None:
     assert (found.low, found.high, found.groups) == (None, None, 5)
     compared = compare(right, ~right, group)
     assert compared.p is None
-    assert compared.words == "too few groups to say"
+    assert compared.words == "too few to say"
 
 
 @pytest.mark.parametrize("groups", [8, 40])
@@ -148,6 +148,13 @@ def test_few_groups_with_errors_hide_no_others(groups: int, mean: float) -> None
         assert found.low is not None
         held += found.low <= mean
     assert held >= 95
+
+
+def test_the_best_of_many_needs_more_to_be_found() -> None:
+    compared = [Comparison(difference=0.1, p=p, groups=9) for p in (0.04, 0.01, None, 0.03)]
+    assert [one.p for one in holm(compared)] == [pytest.approx(0.06), pytest.approx(0.03), None, pytest.approx(0.06)]
+    assert [one.words for one in holm(compared)][1:3] == ["better", "too few to say"]
+    assert holm([]) == []
 
 
 def test_a_first_error_makes_nothing_surer() -> None:

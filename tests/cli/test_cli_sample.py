@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,6 +200,26 @@ def test_a_sample_by_other_strata_is_noticed(here: Path) -> None:
     arguments = ("map=map.tif", "reference=drawn/sample.gpkg", "field=reference", "design=stratified", "out_dir=out")
     assert "was drawn by" not in ended_inside("evaluate", *arguments, "strata=strata.tif").err
     assert "strata of strata.tif, which map.tif is not" in ended_inside("evaluate", *arguments).err
+
+
+def test_a_sample_says_itself_how_it_was_drawn(here: Path) -> None:
+    """Renamed, elsewhere and filled in, as a GIS program would."""
+    done_inside("sample", "map=map.tif", "n=60", "out_dir=drawn", "progress=off")
+    with sqlite3.connect(here / "drawn" / "sample.gpkg") as opened:
+        opened.create_function("ST_IsEmpty", 1, lambda _: 0)  # the triggers of the spatial index call these
+        for name in ("ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY"):
+            opened.create_function(name, 1, lambda _: 0.0)
+        opened.execute("UPDATE sample SET reference = map_class")
+    refused(ended_inside("sample", "map=map.tif", "n=9", "out_dir=drawn", "overwrite=true"), 1, "holds answers")
+    (here / "drawn" / "sample.gpkg").replace(here / "back.gpkg")
+    write_classes(here / "other.tif", read(here / "truth.tif")[0])
+    arguments = ("reference=back.gpkg", "field=reference", "out_dir=out")
+    assert (
+        "strata of map.tif, which other.tif is not"
+        in ended_inside("evaluate", "map=other.tif", "design=stratified", *arguments).err
+    )
+    assert "design=stratified has those of the map" in ended_inside("evaluate", "map=map.tif", *arguments).err
+    assert "drawn by" not in ended_inside("evaluate", "map=map.tif", "design=stratified", *arguments).err
 
 
 def test_few_points_that_agree_are_no_certainty(here: Path) -> None:

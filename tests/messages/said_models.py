@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 EXPORT = ("export", "model=model.ckpt", "out=new")
 ONNX = (*EXPORT, "format=onnx")
-FORMULA = {"expression": "(N-R)/(N+R)", "inputs": [["N", {"name": "n"}], ["R", {"name": "r"}]]}
+FORMULA = {
+    "expression": "(N-R)/(N+R)",
+    "inputs": [["N", {"name": "n", "number": 1}], ["R", {"name": "r", "number": 2}]],
+}
 
 CHANGES: dict[str, dict[str, Any]] = {
     "without its legend": {"legend": None},

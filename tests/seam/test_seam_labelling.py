@@ -168,7 +168,7 @@ def test_overlaps_and_bare_scenes_are_said(tmp_path: Path) -> None:
     assert found.counts == {"a": 8, "b": 8}
     assert silent.warnings == ["1 pixels are left out because labels of different classes overlap there"]
     far = vector(tmp_path / "far.gpkg", ("a", (9000, 0, 9030, 30)))
-    with pytest.raises(LandmixError, match=r"far\.gpkg do not touch the scene .*a\.tif"):
+    with pytest.raises(LandmixError, match=r"far\.gpkg label no pixel of .*a\.tif"):
         label_scenes([scene], [far], LabelSettings(), silent)
 
 
