@@ -218,7 +218,9 @@ def sample(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> L
         raise LandmixError(msg)
     names, keys = np.unique(values.astype(np.int64), return_inverse=True)
     if len(names) > MOST:
-        msg = f"label rasters have {MOST} classes at most, but {labels.path} has {len(names)} values: is it one?"
+        msg = (
+            f"label rasters have {MOST} classes at most, but {labels.path} has {len(names)} values: are they measured?"
+        )
         raise LandmixError(msg)
     order = np.lexsort((cols, rows))
     return LabelPixels(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+import pyogrio.raw
 import rasterio
 import shapely
 from commands import NAMES, cells, done_inside, on_ground, truth, write_classes, write_labels, write_scene
@@ -173,6 +174,17 @@ def _maps(folder: Path) -> None:
     write_labels(folder / "drawn" / "sample.gpkg", cells())
     record = {"map": "older.tif", "map_sha256": "0" * 64, "strata": None}
     (folder / "drawn" / "sample.json").write_text(json.dumps(record), encoding="utf-8")
+    pyogrio.raw.write(
+        folder / "drawn" / "filled.gpkg",
+        geometry=shapely.to_wkb(np.array([shapely.Point(500050, 5299950)])),
+        field_data=[np.array(["water"], object)],
+        fields=["reference"],
+        geometry_type="Point",
+        crs="EPSG:32633",
+        driver="GPKG",
+    )
+    (folder / "filled").mkdir()
+    (folder / "drawn" / "filled.gpkg").replace(folder / "filled" / "sample.gpkg")
     (folder / "sampled").mkdir()
     (folder / "sampled" / "sample.gpkg").write_text("mine", encoding="utf-8")
     write_scene(folder / "small.tif", np.ones((2, 8, 8), np.uint8), names=None, wavelengths=None, scaled=False)
@@ -356,6 +368,7 @@ GROUPS = [
         "Samples and pages",
         {
             "sample that is there": ("sample", "map=map.tif", "n=10", "out_dir=sampled"),
+            "sample that is filled in": ("sample", "map=map.tif", "n=10", "out_dir=filled", "overwrite=true"),
             "sample of a map without a place": (*SAMPLE, "map=no place.tif", "n=10"),
             "sample of nodata": (*SAMPLE, "map=nodata.tif", "n=10"),
             "sample of strata on nodata": (*SAMPLE, "map=map.tif", "n=10", "strata=nodata.tif"),

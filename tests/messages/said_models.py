@@ -56,6 +56,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "another network": {"net": {"head": {"blocks": 1}}},
     "band without a name": {"bands": [{"name": ""}, {"name": "b"}, {"name": "c"}]},
     "band of another kind": {"bands": [{"name": "a", "unit": 3}, {"name": "b"}, {"name": "c"}]},
+    "band of a number below 1": {"bands": [{"name": "a", "number": -5}, {"name": "b"}, {"name": "c"}]},
+    "bands of a number below 1": {"band_count": -3},
+    "activation that is not known": {"net": {"activation": "magic"}},
     "formula of a formula": {
         "bands": [{"name": "a", "formula": {**FORMULA, "inputs": [["N", {"name": "n", "formula": FORMULA}]]}}]
     },
@@ -92,6 +95,9 @@ def _weights(folder: Path) -> None:
         "larger than the file": tensor[:1].clone().as_strided(tensor.shape, (0,) * tensor.ndim),
     }.items():
         save_tensors({**whole, "weights": {**whole["weights"], name: changed}}, folder / f"{title}.ckpt")
+    spread = next(name for name in whole["weights"] if name.endswith("running_var"))
+    below = {**whole["weights"], spread: whole["weights"][spread] - 9}
+    save_tensors({**whole, "weights": below}, folder / "of a variance below 0.ckpt")
 
 
 def _references(folder: Path) -> None:
@@ -188,7 +194,15 @@ def _not_found(package: str) -> contextlib.AbstractContextManager[object]:
 
 STRANGERS = [
     *(f"{name}.ckpt" for name in CHANGES),
-    *("of another shape.ckpt", "not finite.ckpt", "larger than the file.ckpt", "newer.ckpt", "text.ckpt", "other.ckpt"),
+    *(
+        "of another shape.ckpt",
+        "not finite.ckpt",
+        "larger than the file.ckpt",
+        "of a variance below 0.ckpt",
+        "newer.ckpt",
+        "text.ckpt",
+        "other.ckpt",
+    ),
     *(
         f"reference {name}.ckpt"
         for name in ("without a part", "of another shape", "that is no tensor", "of another file")

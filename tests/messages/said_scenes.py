@@ -64,6 +64,12 @@ def _prepare(folder: Path) -> None:
     write_scene(folder / "other unit.tif")
     write_scene(folder / "no place.tif", georeferenced=False)
     write_scene(folder / "odd.tif", (physical * 0 + 1).astype("float32"), scaled=False)
+    for end in ("msk", "ovr", "aux"):
+        write_scene(folder / f"beside {end}.tif")
+    (folder / "beside msk.tif.msk").write_text("<VRTDataset/>", encoding="utf-8")
+    (folder / "beside ovr.tif.ovr").write_bytes(b"II*\0 and no more")
+    text = '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">a</MDI></Metadata></PAMDataset>'
+    (folder / "beside aux.tif.aux.xml").write_text(text, encoding="utf-8")
     write_scene(folder / "zero scale.tif")
     with rasterio.open(folder / "zero scale.tif", "r+") as file:
         file.scales = (0.0,) * 4
@@ -102,6 +108,9 @@ GROUPS = [
             "virtual raster that is allowed": Case(
                 ("inspect", "path=scene.vrt", "scene.allow_vrt=true"), hides=LIBRARY
             ),
+            "mask beside it that is no raster": ("inspect", "path=beside msk.tif"),
+            "overviews beside it that are damaged": ("inspect", "path=beside ovr.tif"),
+            "overviews elsewhere": ("inspect", "path=beside aux.tif"),
             "complex numbers": ("inspect", "path=complex.tif"),
             "nothing but alpha": ("inspect", "path=alpha.tif"),
             "equal band names": ("inspect", "path=[[blue.tif,blue again.tif]]"),

@@ -39,6 +39,7 @@ GOOD = (*TRAIN, *SCENE, *LABELS)
 
 def _rasters(folder: Path) -> None:
     write_classes(folder / "fractions.tif", truth().astype(np.float32) + 0.5)
+    write_classes(folder / "measured.tif", np.arange(96 * 96, dtype=np.uint16).reshape(96, 96))
     write_classes(folder / "small.tif", truth(32), crs=None, transform=None)
     write_classes(folder / "negative.tif", truth().astype(np.int16) - 2, nodata=None)
     write_classes(folder / "other.tif")
@@ -187,6 +188,7 @@ GROUPS = [
             ),
             "scene without a CRS": (*TRAIN, "data.scenes=no place.tif", *LABELS),
             "raster of several bands": (*TRAIN, *SCENE, "data.labels=scene.tif"),
+            "raster of measurements": (*TRAIN, *SCENE, "data.labels=measured.tif"),
             "raster of fractions": (*TRAIN, *SCENE, "data.labels=fractions.tif"),
             "raster that is cut short": Case(
                 (*TRAIN, *SCENE, "data.labels=cut labels.tif"), hides=r"(?<=damaged \().*(?=\))|(?<=a raster: ).*"

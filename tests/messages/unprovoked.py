@@ -24,6 +24,8 @@ UNPROVOKED: dict[tuple[str, str], str] = {
         "the training points lie in one fold: how far new places are from them is not known",
     ): _CODE,
     ("tasks/trust.py", _WORSE): "needs parts that contradict each other; tests/training/test_training_trust.py",
+    ("geo/beside.py", "…, which belongs to …, is no regular file: remove it"): "needs a pipe; tests/geo",
+    ("model_file.py", "its parts are compressed, or overlap"): "the cause of another message; tests/seam",
     ("nn/describe.py", "… gives … of any tile, not a row for each row"): (
         "needs a network that inspect cannot describe"
     ),
