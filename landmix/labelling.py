@@ -101,7 +101,7 @@ def label_scenes(
             for i in source.points
         ),
     )
-    _report(labelled, scenes, progress)
+    check_labelled(labelled, scenes, progress)
     return labelled
 
 
@@ -128,7 +128,8 @@ def _pair(scenes: Sequence[Scene], rasters: Sequence[RasterLabels], pairing: str
     return [[by_stem[scene.name]] for scene in scenes]
 
 
-def _report(labelled: LabelledScenes, scenes: Sequence[Scene], progress: Progress) -> None:
+def check_labelled(labelled: LabelledScenes, scenes: Sequence[Scene], progress: Progress) -> None:
+    """Warn of labels that overlap and of scenes without any. Raises `LandmixError` where nothing is labelled."""
     overlapping = sum(pixels.overlapping for pixels in labelled.pixels)
     if overlapping:
         progress.warn(f"{overlapping} pixels are left out because labels of different classes overlap there")

@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from landmix.core.legend import LegendClass
 
 
-def count_pairs(reference: NDArray[np.integer], mapped: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Count pairs of class indices (both of shape (N,), 0 to `classes` - 1).
+def count_pairs(
+    reference: NDArray[np.integer],
+    mapped: NDArray[np.integer],
+    classes: int,
+    times: NDArray[np.integer] | None = None,
+) -> NDArray[np.int64]:
+    """Count pairs of class indices (both of shape (N,), 0 to `classes` - 1), each so many `times` (N,), or once.
 
     Returns (classes, classes), int64: rows reference, columns map.
     """
     flat = reference.astype(np.int64) * classes + mapped
-    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+    # as numbers of float64, whole ones up to 2^53 are exact
+    return np.bincount(flat, times, minlength=classes * classes).astype(np.int64).reshape(classes, classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

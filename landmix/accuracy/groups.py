@@ -37,9 +37,15 @@ class Interval:
     groups: int
 
 
-def accuracy_interval(right: NDArray[np.bool_], group: NDArray[np.integer], seed: int = 0) -> Interval:
-    """Overall accuracy of pixels (N,), with the percentiles of a bootstrap over whole groups (N,)."""
-    hits, sizes = _by_group(right.astype(np.float64), group)
+def accuracy_interval(
+    right: NDArray[np.bool_], group: NDArray[np.integer], seed: int = 0, times: NDArray[np.integer] | None = None
+) -> Interval:
+    """Overall accuracy of pixels (N,), with the percentiles of a bootstrap over whole groups (N,).
+
+    `times` (N,): how many pixels each stands for; None: one.
+    """
+    number = np.unique(group, return_inverse=True)[1]
+    hits, sizes = (np.bincount(number, one).astype(np.float64) for one in (_weighted(right, times), times))
     value = float(hits.sum() / sizes.sum())
     if len(sizes) < FEWEST:
         return Interval(value=value, low=None, high=None, groups=len(sizes))
@@ -48,24 +54,30 @@ def accuracy_interval(right: NDArray[np.bool_], group: NDArray[np.integer], seed
     for piece in _pieces(g):
         drawn = rng.integers(0, g, (piece.stop - piece.start, g))
         shares[piece] = hits[drawn].sum(1) / sizes[drawn].sum(1)
-    low, high = _limits(shares, hits, sizes.astype(np.float64))
+    low, high = _limits(shares, hits, sizes)
     return Interval(value=value, low=low, high=high, groups=g)
 
 
 def class_intervals(
-    reference: NDArray[np.integer], mapped: NDArray[np.integer], group: NDArray[np.integer], classes: int, seed: int = 0
+    reference: NDArray[np.integer],
+    mapped: NDArray[np.integer],
+    group: NDArray[np.integer],
+    classes: int,
+    seed: int = 0,
+    times: NDArray[np.integer] | None = None,
 ) -> list[dict[str, list[float] | None]]:
-    """95 % intervals of each class's figures, from class indices and groups of pixels (N,).
+    """95 % intervals of each class's figures, from class indices and groups of pixels (N,), each so many `times` (N,).
 
     A row a class: `users_accuracy_interval`, `producers_accuracy_interval` and `f1_interval`, each [low, high], the
     percentiles of a bootstrap over whole groups. A figure has none, but null, where fewer than 6 groups hold the class
     in the map (user's), in the reference (producer's), or in one of the two (F1).
     """
     names, number = np.unique(group, return_inverse=True)
-    cell, groups = number * classes, len(names)
+    groups, same = len(names), reference == mapped
+    ones = _weighted(np.ones(len(number), np.bool_), times)
     right, held, claimed = (
-        coo_array((np.ones(len(at)), np.divmod(at, classes)), shape=(groups, classes)).tocsr()
-        for at in ((cell + reference)[reference == mapped], cell + reference, cell + mapped)
+        coo_array((ones[kept], (number[kept], classed[kept])), shape=(groups, classes)).tocsr()
+        for kept, classed in ((same, reference), (slice(None), reference), (slice(None), mapped))
     )
     hits, support, size = np.split(_resampled(hstack([right, held, claimed], format="csr"), seed), 3, axis=1)
     right, held, claimed = right.tocsc(), held.tocsc(), claimed.tocsc()
@@ -195,6 +207,10 @@ def _pieces(groups: int) -> Iterator[slice]:
     step = max(1, _NUMBERS // groups)
     for start in range(0, _DRAWS, step):
         yield slice(start, min(start + step, _DRAWS))
+
+
+def _weighted(values: NDArray[np.bool_], times: NDArray[np.integer] | None) -> NDArray[np.float64]:
+    return values.astype(np.float64) if times is None else np.asarray(values * times, np.float64)
 
 
 def _by_group(values: NDArray[np.float64], group: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

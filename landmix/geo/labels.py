@@ -26,7 +26,7 @@ from landmix.geo.validity import band_validity
 from landmix.geo.vectors import Features, read_features
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import rasterio
     from affine import Affine as Transform
@@ -197,39 +197,56 @@ def _unique(
 
 
 def sample(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> LabelPixels:
-    """The labelled pixels of a raster of any CRS and grid, by nearest neighbour on the scene's grid.
+    """The labelled pixels of a raster, of which `pieces` says more."""
+    parts = [(rows.astype(np.int32), cols.astype(np.int32), vs) for _, rows, cols, vs in pieces(labels, grid, ignore)]
+    rows, cols, values = (np.concatenate(found) for found in zip(*parts, strict=True))
+    names, keys = np.unique(values, return_inverse=True)
+    order = np.lexsort((cols, rows))
+    return LabelPixels(
+        rows=rows[order],
+        cols=cols[order],
+        keys=keys[order].astype(np.int32),
+        names=tuple(int(value) for value in names),
+        units=np.full(len(rows), -1, np.int32),
+    )
 
-    `ignore` None: the raster's nodata, and 0 where it has none. Raises `LandmixError` for fractions.
+
+def pieces(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> Iterator[Piece]:
+    """The labelled pixels of a raster of any CRS and grid, by nearest neighbour on the scene's grid, square by square.
+
+    Each piece is a window of the grid, and of the labelled pixels in it rows and columns of the whole grid and values
+    (N,). `ignore` None: the raster's nodata, and 0 where it has none. Raises `LandmixError` for fractions, and for more
+    values than there are classes.
     """
-    tiling = Tiling(core=1024)
+    tiling, seen = Tiling(core=1024), np.empty(0, np.int64)
     with open_raster(labels.path, limits=labels.limits) as dataset:
         ignored = ignore if ignore is not None else (frozenset() if dataset.nodata is not None else frozenset([0]))
         source = _on_grid(dataset, grid, labels.path)
         try:
-            parts = [_labelled(source, tile.write, dataset.nodata, ignored) for tile in tiling.tiles(grid.window)]
+            for tile in tiling.tiles(grid.window):
+                rows, cols, found = _labelled(source, tile.write, dataset.nodata, ignored)
+                values = _whole(found, labels.path)
+                seen = np.union1d(seen, values)
+                if len(seen) > MOST:
+                    msg = f"label rasters have {MOST} classes at most, but {labels.path} has more values: are they"
+                    msg += " measured?"
+                    raise LandmixError(msg)
+                yield tile.write, rows, cols, values
         except FAILURES as error:
             msg = f"cannot read the labels {labels.path}: the file is damaged ({cause(error)})"
             raise LandmixError(msg) from error
         finally:
             source.close()
-    rows, cols, values = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+
+
+Piece = tuple[Window, "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
+
+
+def _whole(values: NDArray[np.float64], path: str) -> NDArray[np.int64]:
     if (values != np.round(values)).any():
-        msg = f"label rasters hold whole numbers, but {labels.path} holds fractions"
+        msg = f"label rasters hold whole numbers, but {path} holds fractions"
         raise LandmixError(msg)
-    names, keys = np.unique(values.astype(np.int64), return_inverse=True)
-    if len(names) > MOST:
-        msg = (
-            f"label rasters have {MOST} classes at most, but {labels.path} has {len(names)} values: are they measured?"
-        )
-        raise LandmixError(msg)
-    order = np.lexsort((cols, rows))
-    return LabelPixels(
-        rows=rows[order].astype(np.int32),
-        cols=cols[order].astype(np.int32),
-        keys=keys[order].astype(np.int32),
-        names=tuple(int(value) for value in names),
-        units=np.full(len(rows), -1, np.int32),
-    )
+    return values.astype(np.int64)
 
 
 def _on_grid(dataset: rasterio.DatasetReader, grid: Grid, path: str) -> rasterio.DatasetReader | WarpedVRT:

@@ -16,23 +16,26 @@ from landmix.errors import LandmixError
 from landmix.files import is_remote, make_folder, write_json, write_text
 from landmix.geo.fractions import has_bands
 from landmix.geo.ground import pixel_size, pixels_differ
+from landmix.geo.labels import RasterLabels, open_labels
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.maps import MapReader
 from landmix.geo.open import open_scene
 from landmix.geo.opening import raster_driver
 from landmix.geo.paths import entries
 from landmix.geo.remote import content_hash
-from landmix.labelling import Classes, LabelledScenes, LabelSettings, classes_beside, label_scenes
+from landmix.labelling import Classes, LabelledScenes, LabelSettings, check_labelled, classes_beside, label_scenes
 from landmix.progress import Heard
 from landmix.report.page import EvaluateReport, evaluate_page
 from landmix.tasks.designed import design_table, doubts, estimates
 from landmix.tasks.fractions import evaluate_fractions
-from landmix.tasks.intervals import figures_with_intervals
+from landmix.tasks.intervals import figures_with_intervals, groups_of
 from landmix.tasks.origins import drawn_otherwise
 from landmix.tasks.tables import accuracy_table
+from landmix.tasks.tally import Tally, tally
 
 if TYPE_CHECKING:
     from landmix.geo.limits import Limits
+    from landmix.geo.scene import Scene
     from landmix.progress import Progress
     from landmix.tasks.settings import EvaluateSettings
 
@@ -64,13 +67,18 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
         limits=settings.limits,
     )
     heard = Heard(progress)
-    reference = label_scenes([scene], files, labels, heard)
     with MapReader(settings.map, settings.limits) as reader:
+        counted = _tally(settings, reader, scene, files, labels)
+        if counted is None:
+            reference = label_scenes([scene], files, labels, heard)
+        else:
+            reference = counted.reference
+            check_labelled(reference, [scene], heard)
         tags = reader.tags
         legend = _legend(settings, reader)
         pixel = pixel_size(reader.grid)
         classes = classes_beside(legend, reference)
-        compared = _compare(settings, reader, classes, reference, pixel)
+        compared = _compare(settings, reader, classes, reference, counted, pixel)
         notes = _notes(reader, legend, classes, reference, compared)
     if _is_training_data(tags, files):
         heard.warn("the reference is the model's own training data: on its training scene these figures flatter")
@@ -85,9 +93,24 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> dict[str, Any]:
     return _write(settings, compared, files, heard.warnings, pixel, progress)
 
 
+def _tally(
+    settings: EvaluateSettings, reader: MapReader, scene: Scene, files: list[str], labels: LabelSettings
+) -> Tally | None:
+    """The reference counted as it is read, where it is one raster and no sample of pixels."""
+    if len(files) != 1 or not _is_raster(files[0]) or settings.design is not None:
+        return None
+    raster = open_labels(files[0], labels.field, labels.layer, labels.limits)
+    assert isinstance(raster, RasterLabels)  # noqa: S101 - it is one
+    return tally(reader, scene.grid, raster, labels.ignore)
+
+
 def _of_fractions(path: str, limits: Limits) -> bool:
     """Whether a file is a raster of several bands."""
-    return (is_remote(path) or raster_driver(path) is not None) and has_bands(path, limits)
+    return _is_raster(path) and has_bands(path, limits)
+
+
+def _is_raster(path: str) -> bool:
+    return is_remote(path) or raster_driver(path) is not None
 
 
 def _legend(settings: EvaluateSettings, reader: MapReader) -> Legend:
@@ -107,15 +130,20 @@ def _compare(
     reader: MapReader,
     classes: Classes,
     reference: LabelledScenes,
+    counted: Tally | None,
     pixel: tuple[float, float] | None,
 ) -> _Compared:
     labelled = classes.labelled(reference.pixels)
-    values = reader.values_at(labelled.rows, labelled.cols)
-    valid = reader.valid(values)
+    if counted is None:
+        values = reader.values_at(labelled.rows, labelled.cols)
+        valid, group = reader.valid(values), groups_of(labelled, reader.grid.width)
+        times = np.ones(len(values), np.int64)
+    else:
+        values, valid, group, times = counted.mapped, counted.valid, counted.group, counted.times
     full = _with_map_values(classes.legend, values[valid])
-    mapped = full.encode(values[valid])
-    counts = count_pairs(labelled.index[valid], mapped, len(full))
-    confusion = Confusion(classes=full.classes, counts=counts, unmapped=int((~valid).sum()))
+    index, mapped = labelled.index[valid], full.encode(values[valid])
+    counts = count_pairs(index, mapped, len(full), times[valid])
+    confusion = Confusion(classes=full.classes, counts=counts, unmapped=int(times[~valid].sum()))
     design = None
     if settings.design is not None and valid.any():
         size = None if pixel is None else pixel[0] * pixel[1]
@@ -123,7 +151,7 @@ def _compare(
         design = estimates(settings.design, reader, settings.strata, known, mapped, full.classes, size, settings.limits)
     return _Compared(
         confusion=confusion,
-        figures=figures_with_intervals(confusion, labelled.take(valid), mapped, grouped=design is None),
+        figures=figures_with_intervals(confusion, index, mapped, group[valid], times[valid], grouped=design is None),
         mapped=reader.counts,
         design=design,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def _compare(found: FractionsReader, truth: FractionsReader) -> tuple[FractionEr
     names = found.names
     errors = FractionErrors.of(np.empty((0, len(names))))
     counts, unmapped = np.zeros((len(names), len(names)), np.int64), 0
-    for tile in Tiling(core=_TILE).tiles(found.grid.window):
+    for tile in Tiling(core=math.isqrt(max(_VALUES // len(names), _LEAST**2))).tiles(found.grid.window):
         (mapped, has), (true, known) = found.read(tile.write, names), truth.read(tile.write, names)
         both = has & known
         errors += FractionErrors.of((mapped - true)[:, both].T)
@@ -95,4 +96,5 @@ def _compare(found: FractionsReader, truth: FractionsReader) -> tuple[FractionEr
     return errors, Confusion(classes=legend.classes, counts=counts, unmapped=unmapped)
 
 
-_TILE = 1024
+_VALUES, _LEAST = 2**22, 128
+"""How many fractions are held at once, and the least side of a square in pixels."""

@@ -20,26 +20,36 @@ BLOCK = 32
 
 
 def figures_with_intervals(
-    confusion: Confusion, reference: Labelled, mapped: NDArray[np.integer], *, grouped: bool
+    confusion: Confusion,
+    index: NDArray[np.integer],
+    mapped: NDArray[np.integer],
+    group: NDArray[np.integer],
+    times: NDArray[np.integer] | None,
+    *,
+    grouped: bool,
 ) -> dict[str, Any]:
     """The figures of `confusion`, with 95 % intervals over the reference's features, or blocks of its rasters.
 
-    `mapped` (N,) are the map's class indices at the N pixels of `reference`. Without `grouped` the intervals are null:
-    the design that the reference was drawn by says more.
+    `index` and `mapped` (N,) are class indices of the reference and of the map at pixels of the groups `group` (N,), so
+    many `times` (N,), or once. Without `grouped` the intervals are null: the design that the reference was drawn by
+    says more.
     """
     figures, classes = confusion.to_json(), len(confusion.classes)
     nothing, overall = np.empty(0, np.int64), None
     found = class_intervals(nothing, nothing, nothing, classes)
     if grouped and confusion.n:
-        groups = _groups(reference)
-        found = class_intervals(reference.index, mapped, groups, classes)
-        overall = asdict(accuracy_interval(np.asarray(reference.index == mapped), groups))
+        found = class_intervals(index, mapped, group, classes, times=times)
+        overall = asdict(accuracy_interval(np.asarray(index == mapped), group, times=times))
     rows = [row | more for row, more in zip(figures["classes"], found, strict=True)]
     return figures | {"classes": rows, "overall_accuracy_interval": overall}
 
 
-def _groups(reference: Labelled) -> NDArray[np.int64]:
-    """(N,) the feature of each pixel, or the block of a raster's; blocks have numbers below 0."""
-    across = int(reference.cols.max()) // BLOCK + 1
-    blocks = (reference.rows // BLOCK).astype(np.int64) * across + reference.cols // BLOCK
-    return np.where(reference.units >= 0, reference.units, -1 - blocks)
+def groups_of(reference: Labelled, width: int) -> NDArray[np.int64]:
+    """(N,) the feature of each pixel of a map of `width` columns, or a raster's block; those have numbers below 0."""
+    return np.where(reference.units >= 0, reference.units, blocks_of(reference.rows, reference.cols, width))
+
+
+def blocks_of(rows: NDArray[np.integer], cols: NDArray[np.integer], width: int) -> NDArray[np.int64]:
+    """(N,) the block of each pixel, a number below 0."""
+    across = (width - 1) // BLOCK + 1
+    return -1 - (rows.astype(np.int64) // BLOCK * across + cols // BLOCK)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 import pytest
+import rasterio
 import shapely
 from commands import (
     NAMES,
@@ -240,3 +241,25 @@ def test_console_has_the_table() -> None:
     assert done.code == 0
     for word in ("F1", "support", "overall accuracy", "kappa", "accuracy.json"):
         assert word in done.out
+
+
+@pytest.mark.parametrize("reference", ["same.tif", "other grid.tif", "other crs.tif"])
+@pytest.mark.parametrize("ignore", ["", "ignore=[0,2]"])
+def test_a_raster_counted_as_it_is_read_gives_what_its_pixels_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, ignore: str
+) -> None:
+    rng = np.random.default_rng(3)
+    values = np.where(rng.random(truth().shape) < 0.1, rng.integers(0, 5, truth().shape), truth()).astype(np.uint8)
+    write_classes(tmp_path / "same.tif", values)
+    write_classes(tmp_path / "other grid.tif", values[10:], transform=TRANSFORM @ Affine.translation(3.5, 8.2))
+    there = {"src_transform": TRANSFORM, "src_crs": "EPSG:32633", "dst_crs": "EPSG:3035"}
+    bounds = rasterio.transform.array_bounds(SIZE, SIZE, TRANSFORM)
+    transform, width, height = calculate_default_transform("EPSG:32633", "EPSG:3035", SIZE, SIZE, *bounds)
+    warped = np.zeros((height, width), np.uint8)
+    reproject(values, warped, dst_transform=transform, resampling=Resampling.nearest, **there)
+    write_classes(tmp_path / "other crs.tif", warped, crs="EPSG:3035", transform=transform)
+    more = (ignore,) if ignore else ()
+    streamed = evaluate(reference, *more)
+    assert streamed["n"] > 1000
+    monkeypatch.setattr("landmix.tasks.evaluate._tally", lambda *_: None)
+    assert evaluate(reference, *more) == streamed
