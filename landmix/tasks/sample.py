@@ -58,7 +58,6 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
         mapped = reader.values_at(drawn.rows, drawn.cols)
         described = _describe(settings, strata, allocation)
         make_folder(folder, settings.limits.stale_after)
-        about.unlink(missing_ok=True)  # it would speak of other points
         _write(points, reader, strata, drawn, None if settings.hide else mapped, described)
         write_json(about, described)
     for text in _doubts(settings, described):

@@ -167,7 +167,7 @@ def test_strangers_files_are_refused(tmp_path: Path, exported: Path, monkeypatch
 def strange(count: int = 250) -> Bundle:
     """Names that no console likes, and many classes."""
     bundle = load(world().model)
-    names = ["水田と畑の混合" * 20, "é" * 300, '<b>&amp;"x"'] + [
+    names = ["水田と畑の混合" * 20, "é" * 250, '<b>&amp;"x"'] + [
         f"class {i} with a name that goes on and on" for i in range(247)
     ]
     legend = Legend(tuple(LegendClass(value=i + 1, name=name, color=f"#{i:02x}80ff") for i, name in enumerate(names)))
