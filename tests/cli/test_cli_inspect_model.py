@@ -172,10 +172,10 @@ def strange(count: int = 250) -> Bundle:
     ]
     legend = Legend(tuple(LegendClass(value=i + 1, name=name, color=f"#{i:02x}80ff") for i, name in enumerate(names)))
     bands = (
-        Band(name=EVIL, unit=EVIL, wavelength=1e300),
-        Band(name="y" * 10_000),
-        Band(name="水" * 100),
-        Band(name="b"),
+        Band(name=EVIL, unit=EVIL, wavelength=1e300, number=1),
+        Band(name="y" * 10_000, number=2),
+        Band(name="水" * 100, number=3),
+        Band(name="b", number=4),
     )
     row = {"users_accuracy": None, "producers_accuracy": 0.5, "f1": 0.5, "iou": 0.1, "support": 3, "mapped": 4}
     weights = {
