@@ -45,7 +45,10 @@ def test_fractions_sum_to_1_and_the_map_is_the_largest(
     model: Path, tmp_path: Path, backend: str, precision: str
 ) -> None:
     computes = (f"backend={backend}", f"precision={precision}")
-    assert predict(model, tmp_path, *computes).code == 0
+    ended = predict(model, tmp_path, *computes)
+    if "precision=bf16 needs" in ended.last:
+        pytest.skip("this processor does not compute in bf16, or this torch does not know")
+    assert ended.code == 0, ended.err
     made = {name for name in tree(tmp_path) if name.endswith(".tif")}
     assert made == {"scene.tif", "scene_fractions.tif"}
     stored, classes = read(tmp_path / "scene_fractions.tif"), read(tmp_path / "scene.tif")[0]

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,10 @@ def pins() -> dict[str, str]:
     return {canonical(match[1]): match[2] for match in found if match}
 
 
+AS_PINNED = pytest.mark.skipif(version("torch").partition("+")[0] != pins()["torch"], reason="other versions")
+"""Of other versions other packages are installed: `scripts/test --lowest`."""
+
+
 def imported(*folders: str) -> set[str]:
     """Top modules that the sources import, also by name as in `importorskip("sklearn")`."""
     modules: set[str] = set()
@@ -113,6 +118,7 @@ def test_every_dependency_has_a_floor() -> None:
         assert all(need.extras or any(s.operator == ">=" for s in need.specifier) for need in needs)
 
 
+@AS_PINNED
 def test_everything_is_pinned() -> None:
     """The dependencies of dependencies too, as far as they are installed here."""
     wanted = frozenset(PROJECT["optional-dependencies"])
@@ -127,6 +133,7 @@ def test_the_pins_are_allowed() -> None:
                 assert need.specifier.contains(pins()[name], prereleases=True), need
 
 
+@AS_PINNED
 def test_licences_are_listed() -> None:
     text = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
     listed = {canonical(row.split("|")[1].strip()) for row in text.splitlines() if row.startswith("| ")}
