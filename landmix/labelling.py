@@ -10,7 +10,9 @@ import numpy as np
 
 from landmix.core.legend import Legend, LegendClass
 from landmix.errors import LandmixError
-from landmix.geo.labels import Key, LabelPixels, RasterLabels, burn, count_keys, merge, open_labels, sample
+from landmix.geo.label_pixels import Key, LabelPixels, count_keys, merge
+from landmix.geo.label_rasters import RasterLabels, sample
+from landmix.geo.labels import burn, open_labels
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.vectors import Features

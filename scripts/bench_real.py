@@ -20,8 +20,8 @@ from landmix.accuracy.confusion import Confusion, count_pairs
 from landmix.nn.spec import HeadSpec, NetShape
 from landmix.progress import Silent
 from landmix.tasks.parts import open_parts
+from landmix.tasks.run import Run
 from landmix.tasks.settings import DataSettings, TrainSettings, ValidationSettings
-from landmix.tasks.train import Run
 from landmix.training.folder import RunFolder
 from landmix.training.processes import Processes
 from landmix.training.settings import SplitSettings

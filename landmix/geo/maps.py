@@ -14,7 +14,7 @@ from landmix.core.tiling import Tiling
 from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
-from landmix.geo.labels import MOST
+from landmix.geo.label_rasters import MOST
 from landmix.geo.legends import make_legend
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.opening import FAILURES, cause, open_raster

@@ -16,7 +16,7 @@ from landmix.errors import LandmixError
 from landmix.files import is_remote, make_folder, write_json, write_text
 from landmix.geo.fractions import has_bands
 from landmix.geo.ground import pixel_size, pixels_differ
-from landmix.geo.labels import RasterLabels, open_labels
+from landmix.geo.label_rasters import look
 from landmix.geo.legends import make_legend, read_legend
 from landmix.geo.maps import MapReader
 from landmix.geo.open import open_scene
@@ -99,9 +99,7 @@ def _tally(
     """The reference counted as it is read, where it is one raster and no sample of pixels."""
     if len(files) != 1 or not _is_raster(files[0]) or settings.design is not None:
         return None
-    raster = open_labels(files[0], labels.field, labels.layer, labels.limits)
-    assert isinstance(raster, RasterLabels)  # noqa: S101 - it is one
-    return tally(reader, scene.grid, raster, labels.ignore)
+    return tally(reader, scene.grid, look(files[0], labels.limits), labels.ignore)
 
 
 def _of_fractions(path: str, limits: Limits) -> bool:

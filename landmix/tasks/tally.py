@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landmix.geo.labels import LabelPixels, RasterLabels, pieces
+from landmix.geo.label_pixels import LabelPixels
+from landmix.geo.label_rasters import RasterLabels, pieces
 from landmix.labelling import LabelledScenes
 from landmix.tasks.intervals import blocks_of
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.geo.grid import Grid
-    from landmix.geo.labels import Key, Piece
+    from landmix.geo.label_pixels import Key
+    from landmix.geo.label_rasters import Piece
     from landmix.geo.maps import MapReader
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from landmix.nn.reference import Reference
-    from landmix.tasks.train import Run
+    from landmix.tasks.run import Run
     from landmix.training.fit import Fitted
     from landmix.training.split import Split
 

@@ -14,7 +14,9 @@ from rasterio.enums import ColorInterp
 from shapely.geometry import LineString, MultiPoint, MultiPolygon, Point, Polygon, box
 
 from landmix.errors import LandmixError
-from landmix.geo.labels import LabelPixels, RasterLabels, burn, count_keys, merge, open_labels, sample
+from landmix.geo.label_pixels import LabelPixels, count_keys, merge
+from landmix.geo.label_rasters import RasterLabels, sample
+from landmix.geo.labels import burn, open_labels
 from landmix.geo.vectors import Features, read_features
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def test_scan_finds_messages_however_they_are_written() -> None:
         "bundle.py: there is no model file …",  # a variable
         "tasks/evaluate.py: no reference pixel of … has a value in the map …: are both of the same place?",  # two steps
         "labelling.py: no label touches …",  # a warning
-        "tasks/train.py: bands left out because they are nodata at every label: …",  # a note
+        "tasks/run.py: bands left out because they are nodata at every label: …",  # a note
         "files.py: cannot write …: …",  # an error that a function gives back
     ):
         assert words in known, words

@@ -193,14 +193,19 @@ DAMAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:Sparse invariant:UserWarning")
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_models_are_refused(tmp_path: Path, damage: Callable[[Content], None]) -> None:
-    path = tmp_path / "model.pt"
+def damaged(path: Path, damage: Callable[[Content], None]) -> Path:
+    """A model file with something changed in it."""
     save(full(), path)
     content = torch.load(path, weights_only=True)
     damage(content)
     torch.save(content, path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant:UserWarning")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_models_are_refused(tmp_path: Path, damage: Callable[[Content], None]) -> None:
+    path = damaged(tmp_path / "model.pt", damage)
     with pytest.raises(LandmixError, match=r"model\.pt"):
         load(path)
 
@@ -320,11 +325,7 @@ def test_a_failed_save_leaves_the_old_model(tmp_path: Path) -> None:
     ],
 )
 def test_descriptions_beyond_all_bounds_are_refused(tmp_path: Path, damage: Callable[[Content], None]) -> None:
-    path = tmp_path / "model.pt"
-    save(full(), path)
-    content = torch.load(path, weights_only=True)
-    damage(content)
-    torch.save(content, path)
+    path = damaged(tmp_path / "model.pt", damage)
     with pytest.raises(LandmixError, match=r"model\.pt") as caught:
         load(path)
     assert len(str(caught.value)) < 600

@@ -11,7 +11,7 @@ from seam_models import LEGEND, noise, scene_of
 from landmix.core.bands import Band, BandSet
 from landmix.core.legend import Legend
 from landmix.errors import LandmixError, UsageError
-from landmix.geo.labels import LabelPixels
+from landmix.geo.label_pixels import LabelPixels
 from landmix.geo.options import ReadOptions
 from landmix.geo.pam import pam_path, pam_xml
 from landmix.labelling import LabelledScenes, LabelSettings, classes_beside, classes_of, label_scenes
