@@ -18,7 +18,7 @@ from landmix.nn.spec import EncoderSpec, HeadSpec, NetSpec, OwnSpec
 MOST_BANDS = 10**6
 """Of all files of a scene together; a GeoTIFF has 65535 at most."""
 
-_LARGEST = 10**300
+_LARGEST_INTEGER = 10**300
 """Whole numbers that are floats too."""
 
 
@@ -79,7 +79,7 @@ def plain_data(data: Any) -> Any:
         return {key: plain_data(part) for key, part in data.items()}
     if isinstance(data, list | tuple):
         return [plain_data(part) for part in data]
-    if isinstance(data, str | float | None) or (isinstance(data, int) and abs(data) < _LARGEST):
+    if isinstance(data, str | float | None) or (isinstance(data, int) and abs(data) < _LARGEST_INTEGER):
         return data
     msg = "its record of training and accuracy is no plain data, which texts, numbers and lists of them are"
     raise ValueError(msg)

@@ -22,7 +22,7 @@ MAX_VALUE = 65535
 _HEX = re.compile(r"#[0-9a-f]{6}")
 
 
-_NAME = 250
+_LONGEST_NAME = 250
 """Letters of a class name."""
 
 
@@ -46,10 +46,11 @@ class LegendClass:
             raise ValueError(msg)
         whole = isinstance(self.value, int) and not isinstance(self.value, bool)
         if not whole or not isinstance(self.name, str) or not self.name.strip():
-            msg = f"a class needs a whole number and a name, not {self.value!r} and {str(self.name)[:_NAME]!r}"
+            msg = f"a class needs a whole number and a name, not {self.value!r} and {str(self.name)[:_LONGEST_NAME]!r}"
             raise ValueError(msg)
-        if not self.name.isprintable() or len(self.name) > _NAME:
-            msg = f"a class name is one line of printable text, of {_NAME} letters at most, not {self.name[:_NAME]!r}"
+        if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
+            said = self.name[:_LONGEST_NAME]
+            msg = f"a class name is one line of printable text, of {_LONGEST_NAME} letters at most, not {said!r}"
             raise ValueError(msg)
 
     @property

@@ -13,6 +13,7 @@ from rasterio.errors import RasterioError
 
 from landmix.errors import LandmixError
 from landmix.files import archive_parts, in_archive, open_bytes
+from landmix.geo.remote import gdal_path
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -60,7 +61,7 @@ def _in_folder(path: str) -> list[str]:
     found = []
     try:
         for name in os.listdir(folder):  # noqa: PTH208 - a folder may hold a hundred thousand, of which few are looked at
-            if name[: len(stem)].casefold() != stem:
+            if not name.casefold().startswith(stem):
                 continue
             side = folder / name
             try:
@@ -94,13 +95,12 @@ def _check_tiff(side: str) -> None:
     if head not in TIFF:
         msg = f"{side} is no TIFF, as masks and overviews beside a raster must be: remove it"
         raise LandmixError(msg)
-    if archive_parts(side) is None:
-        try:
-            with rasterio.open(side, driver="GTiff", sharing=False) as dataset:
-                check_overviews(side, dataset)
-        except RasterioError as error:
-            msg = f"cannot read {side} as a TIFF, as masks and overviews beside a raster must be: remove it"
-            raise LandmixError(msg) from error
+    try:
+        with rasterio.open(gdal_path(side), driver="GTiff", sharing=False) as dataset:
+            check_overviews(side, dataset)
+    except RasterioError as error:
+        msg = f"cannot read {side} as a TIFF, as masks and overviews beside a raster must be: remove it"
+        raise LandmixError(msg) from error
 
 
 def _check_metadata(side: str) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from landmix.geo.label_pixels import Key
 
-MOST = 1000
+MOST_CLASSES = 1000
 """Classes; more values than this are measurements."""
 
 Piece = tuple[Window, "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
@@ -105,9 +105,9 @@ def pieces(labels: RasterLabels, grid: Grid, ignore: frozenset[Key] | None) -> I
                 rows, cols, found = _labelled(source, tile.write, dataset.nodata, ignored)
                 values = _whole(found, labels.path)
                 seen = np.union1d(seen, values)
-                if len(seen) > MOST:
-                    msg = f"label rasters have {MOST} classes at most, but {labels.path} has more values: are they"
-                    msg += " measured?"
+                if len(seen) > MOST_CLASSES:
+                    msg = f"label rasters have {MOST_CLASSES} classes at most, but {labels.path} has more values:"
+                    msg += " are they measured?"
                     raise LandmixError(msg)
                 yield tile.write, rows, cols, values
         except FAILURES as error:

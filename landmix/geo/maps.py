@@ -14,7 +14,7 @@ from landmix.core.tiling import Tiling
 from landmix.core.window import Window
 from landmix.errors import LandmixError
 from landmix.geo.grid import Grid
-from landmix.geo.label_rasters import MOST
+from landmix.geo.label_rasters import MOST_CLASSES
 from landmix.geo.legends import make_legend
 from landmix.geo.limits import DEFAULT, Limits
 from landmix.geo.opening import FAILURES, cause, open_raster
@@ -113,8 +113,9 @@ class MapReader:
         said = self._tagged()
         names = said or self.names
         values = set(said) or set(names) | set(self.counts)
-        if not 1 <= len(values) <= MOST:
-            msg = f"a class map has 1 to {MOST} classes, but {self.path} holds {len(values)} values besides nodata"
+        if not 1 <= len(values) <= MOST_CLASSES:
+            msg = f"a class map has 1 to {MOST_CLASSES} classes, but {self.path} holds {len(values)} values"
+            msg += " besides nodata"
             raise LandmixError(msg)
         try:
             return make_legend([(v, names.get(v, str(v)), self.colors.get(v)) for v in values])

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RECORD = "LANDMIX_SAMPLE"
 """Under which a GeoPackage's layer has the content of `sample.json`; GIS programs keep it when they edit the file."""
 
+LAYER = "sample"
+"""That holds the points; GIS programs put their styles into others."""
+
 _LARGEST = 2**20
 """Bytes of a record of landmix's at most; a JSON file of somebody else may have any size."""
 
@@ -32,7 +35,7 @@ def drawn_otherwise(settings: EvaluateSettings, files: Sequence[str]) -> list[st
 def answered(sample: Path) -> bool:
     """Whether somebody has written into the field `reference` of a sample."""
     try:
-        found = pyogrio.raw.read(sample, columns=["reference"], read_geometry=False)[3]
+        found = pyogrio.raw.read(sample, layer=LAYER, columns=["reference"], read_geometry=False)[3]
     except (DataSourceError, DataLayerError):  # none, or not yet whole
         return False
     return any(value is not None and str(value).strip() for column in found for value in column)
@@ -56,10 +59,10 @@ def _within(path: str) -> str | None:
     if not path.lower().endswith(".gpkg"):
         return None
     try:
-        said = pyogrio.read_info(path)["layer_metadata"] or {}
-    except (DataSourceError, DataLayerError):  # several layers, of which the first is read
+        said = [pyogrio.read_info(path, layer=name)["layer_metadata"] or {} for name, _ in pyogrio.list_layers(path)]
+    except (DataSourceError, DataLayerError):
         return None
-    return str(said[RECORD])[:_LARGEST] if RECORD in said else None
+    return next((str(one[RECORD])[:_LARGEST] for one in said if RECORD in one), None)
 
 
 def _beside(path: str) -> str | None:
@@ -72,11 +75,10 @@ def _beside(path: str) -> str | None:
 
 def _contradictions(settings: EvaluateSettings, path: str, record: dict[str, Any]) -> list[str]:
     drawn_by = record.get("strata") or record.get("map")
+    told = f"{path} was drawn by strata ({drawn_by}), each with a chance of its own"
     if settings.design is None:
-        told = f"{path} was drawn by strata ({drawn_by}), each with a chance of its own"
         return [f"{told}: the figures are of the sample, not of the map; design=stratified has those of the map"]
     if settings.design != "stratified":
-        told = f"{path} was drawn by strata ({drawn_by}), each with a chance of its own"
         return [f"{told}: design={settings.design} counts all points alike and is biased; take design=stratified"]
     by_map = record.get("strata") is None
     wanted = record["map_sha256"] if by_map else record.get("strata_sha256")

@@ -17,13 +17,12 @@ from landmix.geo.drawing import Drawn, draw
 from landmix.geo.maps import MapReader
 from landmix.geo.strata import Strata
 from landmix.geo.whole import write_vector
-from landmix.tasks.origins import RECORD, answered
+from landmix.tasks.origins import LAYER, RECORD, answered
 
 if TYPE_CHECKING:
     from landmix.progress import Progress
     from landmix.tasks.settings import SampleSettings
 
-STEM = "sample"
 _USUAL = 0.8
 """User's accuracy that is expected of classes that nobody has said anything of."""
 
@@ -35,7 +34,7 @@ def sample(settings: SampleSettings, progress: Progress) -> dict[str, Any]:
     has a class, or a sample that is there.
     """
     folder = Path(settings.out_dir)
-    points, about = folder / f"{STEM}.gpkg", folder / f"{STEM}.json"
+    points, about = folder / f"{LAYER}.gpkg", folder / f"{LAYER}.json"
     if points.exists() and not settings.overwrite:
         msg = f"{points} exists: choose another out_dir, or replace it with overwrite=true"
         raise LandmixError(msg)
@@ -173,7 +172,7 @@ def _write(
         geometry_type="Point",
         crs=crs.to_wkt(),
         driver="GPKG",
-        layer=STEM,
+        layer=LAYER,
         layer_metadata={RECORD: json.dumps(described)},
     )
 

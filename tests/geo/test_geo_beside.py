@@ -79,6 +79,29 @@ def test_a_text_as_a_mask_or_overviews_is_not_opened(
     assert (tmp_path / "precious.txt").read_text(encoding="utf-8") == "mine"
 
 
+def test_names_of_letters_that_fold_to_several_are_looked_at_too(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "straße.tif", np.ones((1, 20, 30), np.uint8))
+    (tmp_path / "straße.tif.msk").write_text("<VRTDataset/>", encoding="utf-8")
+    with pytest.raises(LandmixError, match="is no TIFF"):
+        open_raster(str(path))
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_mask_with_overviews_elsewhere_is_refused(tmp_path: Path, *, zipped: bool) -> None:
+    path = str(write_tif(tmp_path / "a.tif", np.ones((1, 20, 30), np.uint8)))
+    mask = write_tif(tmp_path / "m.tif", np.full((1, 20, 30), 255, np.uint8))
+    with rasterio.open(mask, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(tmp_path / "evil.tif"))
+    (tmp_path / "m.tif").replace(tmp_path / "a.tif.msk")
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+            for name in ("a.tif", "a.tif.msk"):
+                archive.write(tmp_path / name, f"in/{name}")
+        path = in_archive(str(tmp_path / "z.zip"), "in/a.tif")
+    with pytest.raises(LandmixError, match=r"a\.tif\.msk.*OVERVIEW_FILE"):
+        open_raster(path)
+
+
 def test_a_mask_that_is_a_tiff_is_used(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "a.tif", np.ones((1, 20, 30), np.uint8))
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:

@@ -179,6 +179,7 @@ def _maps(folder: Path) -> None:
         geometry=shapely.to_wkb(np.array([shapely.Point(500050, 5299950)])),
         field_data=[np.array(["water"], object)],
         fields=["reference"],
+        layer="sample",
         geometry_type="Point",
         crs="EPSG:32633",
         driver="GPKG",
